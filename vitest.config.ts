@@ -1,0 +1,28 @@
+import { defineConfig } from "vitest/config";
+
+/** One project per kind of test: what each may touch is in test/README.md. */
+const project = (name: string, include: string[], timeoutMs: number) => ({
+  extends: true as const,
+  test: { name, include, testTimeout: timeoutMs, hookTimeout: timeoutMs },
+});
+
+export default defineConfig({
+  test: {
+    // Two cores, and most files of the integration project drive the kernel: files run one after another there.
+    projects: [
+      project("unit", ["test/unit/**/*.test.ts"], 10_000),
+      project("ui", ["test/ui/**/*.test.tsx"], 10_000),
+      {
+        ...project("integration", ["test/integration/**/*.test.ts"], 60_000),
+        test: {
+          ...project("integration", ["test/integration/**/*.test.ts"], 60_000).test,
+          fileParallelism: false,
+        },
+      },
+      {
+        ...project("e2e", ["test/e2e/**/*.test.ts"], 90_000),
+        test: { ...project("e2e", ["test/e2e/**/*.test.ts"], 90_000).test, fileParallelism: false },
+      },
+    ],
+  },
+});
