@@ -1,0 +1,101 @@
+import type { ErrorCode } from "./error-codes.ts";
+
+/** The configuration as the engine runs it: defaults filled in, units and paths resolved, users looked up. */
+
+/** How a function says that it can serve. */
+export type ReadyRule =
+  | { readonly kind: "handshake" }
+  | { readonly kind: "port" }
+  | { readonly kind: "http"; readonly path: string };
+
+export interface WarmupRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | null;
+}
+
+export interface UserConfig {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+}
+
+export interface IdleConfig {
+  /** No open connection for so long: freeze. `null`: never. */
+  readonly suspendAfterMs: number | null;
+  /** No open connection for so long: snapshot. `null`: never. */
+  readonly snapshotAfterMs: number | null;
+  /** Idle open connections do not keep the function awake. */
+  readonly ignoreOpen: boolean;
+}
+
+export interface FunctionConfig {
+  readonly id: string;
+  /** As written; `program` is its first word, resolved. */
+  readonly command: readonly string[];
+  /** Absolute path of the executable. */
+  readonly program: string;
+  readonly cwd: string;
+  readonly triggerPort: number | null;
+  readonly ready: ReadyRule;
+  readonly readyTimeoutMs: number;
+  /** Values are secret: never printed, logged or sent to a console. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly memoryLimitBytes: number | null;
+  readonly user: UserConfig | null;
+  readonly privileged: boolean;
+  readonly sleep: "keep" | "golden";
+  readonly start: "snapshot" | "running" | "lazy";
+  readonly idle: IdleConfig;
+  readonly connections: "refuse" | "close" | "keep";
+  readonly restoreBudgetMs: number;
+  readonly onViolation: "fail" | "serve";
+  readonly onRestoreFailure: "fail" | "cold";
+  readonly warmup: readonly WarmupRequest[];
+  /** As "SIGTERM". */
+  readonly stopSignal: string;
+  readonly stopTimeoutMs: number;
+}
+
+export const logLevels = ["error", "warn", "info", "debug"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+export interface EngineConfig {
+  readonly name: string;
+  /** Snapshots live in `<snapshotDir>/aether-<name>`. */
+  readonly snapshotDir: string;
+  readonly keepSnapshots: boolean;
+  readonly restoreBudgetMs: number;
+  readonly onViolation: "fail" | "serve";
+  readonly logLevel: LogLevel;
+  readonly maxParallelRestores: number;
+}
+
+export interface AetherConfig {
+  /** Absolute path of the file; `null` for `aether run`. */
+  readonly file: string | null;
+  readonly engine: EngineConfig;
+  readonly functions: readonly FunctionConfig[];
+}
+
+/** A function's configuration as consoles see it: the values of `env` are left out. */
+export type PublicFunctionConfig = Omit<FunctionConfig, "env"> & { readonly envNames: readonly string[] };
+
+/** One problem of a configuration file, with its place. */
+export interface ConfigProblem {
+  readonly code: ErrorCode;
+  readonly file: string;
+  /** 1-based; 0 where the file as a whole is meant. */
+  readonly line: number;
+  readonly column: number;
+  /** Dotted path of the field, as `functions[2].trigger_port`. */
+  readonly path: string;
+  /** The offending text as written, shortened. Never an env value. */
+  readonly text: string;
+  /** What is wrong, in one line. */
+  readonly message: string;
+  /** The rule or the suggestion, where there is one. */
+  readonly hint: string | null;
+}

@@ -1,0 +1,62 @@
+/**
+ * The control socket: HTTP/1.1 over a unix socket (0600, root), JSON bodies, NDJSON streams.
+ * A failed request answers 4xx or 5xx with `{error: ErrorData}`.
+ */
+import type { ErrorData } from "./errors.ts";
+import type { EngineEvent } from "./events.ts";
+import type { EngineView, FunctionView } from "./views.ts";
+
+/** Bumped when a message changes its meaning; both sides refuse another number. */
+export const controlVersion = 1;
+
+/** One line of a function's output. Text is as the function wrote it: hostile until sanitized. */
+export interface LogLine {
+  readonly seq: number;
+  readonly atMs: number;
+  readonly functionId: string;
+  readonly stream: "stdout" | "stderr" | "engine";
+  readonly text: string;
+}
+
+/** GET /v1/stream?logs=ID|*&events=N: the state first, then whatever changes. */
+export type StreamMessage =
+  | { readonly type: "hello"; readonly version: number; readonly engine: string }
+  | { readonly type: "state"; readonly state: EngineView }
+  | { readonly type: "event"; readonly event: EngineEvent }
+  | { readonly type: "logs"; readonly lines: readonly LogLine[] };
+
+export const functionActions = ["snapshot", "restore", "suspend", "wake", "kill"] as const;
+export type FunctionAction = (typeof functionActions)[number];
+
+/** POST /v1/functions/ID/ACTION */
+export interface ActionResponse {
+  readonly function: FunctionView;
+  readonly durationMs: number;
+}
+
+/** POST /v1/reload, POST /v1/deploy {file}: what changed. */
+export interface ReloadResponse {
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
+  readonly removed: readonly string[];
+  readonly unchanged: readonly string[];
+}
+
+export interface ErrorResponse {
+  readonly error: ErrorData;
+}
+
+/**
+ * Paths: GET /v1/state, GET /v1/stream, GET /v1/events?tail=N&follow=1, GET /v1/functions/ID/logs?tail=N&follow=1,
+ * POST /v1/functions/ID/ACTION, POST /v1/reload, POST /v1/deploy, POST /v1/shutdown.
+ */
+export const controlPaths = {
+  state: "/v1/state",
+  stream: "/v1/stream",
+  events: "/v1/events",
+  logs: (id: string): string => `/v1/functions/${encodeURIComponent(id)}/logs`,
+  action: (id: string, action: FunctionAction): string => `/v1/functions/${encodeURIComponent(id)}/${action}`,
+  reload: "/v1/reload",
+  deploy: "/v1/deploy",
+  shutdown: "/v1/shutdown",
+} as const;

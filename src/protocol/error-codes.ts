@@ -1,0 +1,84 @@
+/**
+ * Every error Aether reports: family, variant, stable code and whose fault it is. The table is the documentation;
+ * docs/errors.md is generated from it. To add an error, add a line here (see docs/contributing.md).
+ */
+
+/** `user`: the configuration, the function or the call is at fault. `system`: the machine or Aether is. */
+export type ErrorKind = "user" | "system";
+
+interface CodeInfo {
+  readonly family: string;
+  readonly kind: ErrorKind;
+  /** When it is reported, in one line. */
+  readonly doc: string;
+}
+
+const entry = (family: string, kind: ErrorKind, doc: string): CodeInfo => ({ family, kind, doc });
+
+/** Code -> what it means. Codes never change their meaning. */
+export const errorCodes = {
+  // HardValidationError: aether.yaml is wrong; nothing is started, exit code 2.
+  AE_CONFIG_UNREADABLE: entry("HardValidationError", "user", "The file is missing or cannot be read."),
+  AE_CONFIG_SYNTAX: entry("HardValidationError", "user", "The file is not YAML, or an alias expands without bound."),
+  AE_CONFIG_MISSING_FIELD: entry("HardValidationError", "user", "A required field is absent."),
+  AE_CONFIG_UNKNOWN_FIELD: entry("HardValidationError", "user", "A key the schema does not know."),
+  AE_CONFIG_INVALID_VALUE: entry("HardValidationError", "user", "A value breaks the rule of its field."),
+  AE_CONFIG_MEMORY_LIMIT: entry("HardValidationError", "user", "A memory limit below 8 MiB or above the machine."),
+  AE_CONFIG_INVALID_PORT: entry("HardValidationError", "user", "A port outside 1-65535."),
+  AE_CONFIG_PORT_TAKEN: entry("HardValidationError", "user", "Another program listens on the trigger port."),
+  AE_CONFIG_DUPLICATE_FUNCTION: entry("HardValidationError", "user", "Two functions have the same id."),
+  AE_CONFIG_DUPLICATE_PORT: entry("HardValidationError", "user", "Two functions have the same trigger port."),
+  AE_CONFIG_PROGRAM_NOT_FOUND: entry("HardValidationError", "user", "The command's program does not exist or cannot be executed."),
+  AE_CONFIG_FOLDER_NOT_FOUND: entry("HardValidationError", "user", "A working folder does not exist."),
+  AE_CONFIG_UNKNOWN_USER: entry("HardValidationError", "user", "The user is not known on this machine."),
+  AE_CONFIG_INVALID_ID: entry("HardValidationError", "user", "An id that is too long or has characters that leave a path."),
+  AE_CONFIG_CONTRADICTION: entry("HardValidationError", "user", "Two settings exclude each other."),
+  // StateTransitionError
+  AE_INVALID_STATE_TRANSITION: entry("StateTransitionError", "user", "The lifecycle table does not allow this step."),
+  AE_OPERATION_IN_PROGRESS: entry("StateTransitionError", "user", "Another operation excludes this one just now."),
+  // SandboxError: the ways in which starting a process fails
+  AE_SPAWN_FAILED: entry("SandboxError", "user", "The program could not be started."),
+  AE_READY_TIMEOUT: entry("SandboxError", "user", "The function was not ready in time."),
+  AE_EARLY_EXIT: entry("SandboxError", "user", "The function ended before it was ready."),
+  AE_HANDSHAKE_INVALID: entry("SandboxError", "user", "Something other than READY came over the handshake socket."),
+  AE_PORT_TAKEN: entry("SandboxError", "user", "The trigger port belongs to another program."),
+  AE_OUT_OF_MEMORY: entry("SandboxError", "user", "The kernel ended the function at its memory limit."),
+  AE_SANDBOX_SETUP_FAILED: entry("SandboxError", "system", "Namespaces, mounts or cgroups could not be made."),
+  AE_CRASH_LOOP: entry("SandboxError", "user", "The function keeps ending; the next start waits."),
+  // CriuError
+  AE_CRIU_UNAVAILABLE: entry("CriuError", "system", "CRIU is missing, too old, or does not work on this kernel."),
+  AE_DUMP_FAILED: entry("CriuError", "system", "A snapshot could not be made; the function keeps running."),
+  AE_RESTORE_FAILED: entry("CriuError", "system", "A snapshot could not be restored."),
+  AE_SNAPSHOT_NOT_FOUND: entry("CriuError", "user", "The function has no snapshot."),
+  AE_SNAPSHOT_REFUSED: entry("CriuError", "system", "A snapshot on disk does not fit this engine, kernel or command."),
+  AE_LATENCY_VIOLATION: entry("CriuError", "user", "A restore ran out of its budget."),
+  // SharedMemoryError
+  AE_SHM_CREATE_FAILED: entry("SharedMemoryError", "system", "A shared-memory file or memfd could not be made."),
+  AE_SHM_MAP_FAILED: entry("SharedMemoryError", "system", "Shared memory could not be mapped."),
+  AE_SHM_CORRUPTED: entry("SharedMemoryError", "system", "Shared memory holds what its layout forbids."),
+  AE_UNIX_SOCKET: entry("SharedMemoryError", "system", "A unix socket could not be made or used."),
+  // EbpfError
+  AE_BPF_LOAD_FAILED: entry("EbpfError", "system", "A BPF object could not be opened or loaded."),
+  AE_BPF_VERIFICATION_FAILED: entry("EbpfError", "system", "The kernel's verifier refused a BPF program."),
+  AE_BPF_ATTACH_FAILED: entry("EbpfError", "system", "A BPF program could not be attached."),
+  AE_BPF_MAP_NOT_FOUND: entry("EbpfError", "system", "A BPF object lacks a map."),
+  AE_BPF_MAP_OPERATION_FAILED: entry("EbpfError", "system", "A BPF map could not be read or written."),
+  // WakeError
+  AE_WAKE_LISTENER_LOST: entry("WakeError", "system", "The listening socket of a function could not be found or held."),
+  AE_WAKE_WRONG_PORT: entry("WakeError", "user", "The function listens elsewhere than on its trigger port."),
+  AE_WAKE_HAND_OVER_FAILED: entry("WakeError", "system", "Queued connections could not be handed to the woken function."),
+  AE_WAKE_BACKOFF: entry("WakeError", "user", "Waking failed repeatedly; connections wait or are refused until the next try."),
+  AE_CONNECTIONS_OPEN: entry("WakeError", "user", "Open connections keep the function from sleeping."),
+  // EngineError
+  AE_ENGINE_RUNNING: entry("EngineError", "user", "An engine of this name is already running."),
+  AE_ENGINE_NOT_RUNNING: entry("EngineError", "user", "No engine of this name is running."),
+  AE_ENGINE_LOST: entry("EngineError", "system", "The engine ended or does not answer."),
+  AE_LAUNCHER_LOST: entry("EngineError", "system", "The launcher process ended; its sandboxes ended with it."),
+  AE_MACHINE_NOT_READY: entry("EngineError", "system", "Something the engine needs is missing on this machine; exit code 3."),
+  AE_UNKNOWN_FUNCTION: entry("EngineError", "user", "No function of that id."),
+  AE_USAGE: entry("EngineError", "user", "The command line or request is wrong."),
+  AE_INTERNAL: entry("EngineError", "system", "A defect in Aether."),
+} as const satisfies Record<string, CodeInfo>;
+
+export type ErrorCode = keyof typeof errorCodes;
+export type ErrorFamily = (typeof errorCodes)[ErrorCode]["family"];

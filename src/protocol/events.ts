@@ -1,0 +1,106 @@
+/** What happened, one record a step; text for people is made in one place, `describeEvent`. */
+import type { ConfigProblem } from "./config.ts";
+import { assertNever } from "./errors.ts";
+import type { ErrorData } from "./errors.ts";
+import type { InstanceState, WakeTier } from "./states.ts";
+
+export type EventBody =
+  /** One step of the lifecycle table, with the time it took. */
+  | {
+      readonly type: "transition";
+      readonly functionId: string;
+      readonly instance: string;
+      readonly from: InstanceState;
+      readonly to: InstanceState;
+      readonly durationMs: number;
+      readonly cause: string;
+    }
+  | {
+      readonly type: "wake";
+      readonly functionId: string;
+      readonly instance: string;
+      readonly tier: WakeTier;
+      /** The CRIU part; `null` where nothing was restored. */
+      readonly restoreMs: number | null;
+      /** Connection seen to hand-over. */
+      readonly totalMs: number;
+      readonly overBudget: boolean;
+    }
+  | {
+      readonly type: "exit";
+      readonly functionId: string;
+      readonly instance: string;
+      readonly pid: number;
+      readonly exitCode: number | null;
+      readonly signal: string | null;
+      readonly expected: boolean;
+    }
+  | { readonly type: "error"; readonly functionId: string | null; readonly error: ErrorData }
+  | {
+      readonly type: "reload";
+      readonly added: readonly string[];
+      readonly changed: readonly string[];
+      readonly removed: readonly string[];
+      readonly unchanged: readonly string[];
+    }
+  | { readonly type: "reload-refused"; readonly problems: readonly ConfigProblem[] }
+  /** How far the start is. */
+  | { readonly type: "progress"; readonly ready: number; readonly total: number }
+  | { readonly type: "notice"; readonly functionId: string | null; readonly text: string };
+
+export type EngineEvent = EventBody & { readonly seq: number; readonly atMs: number };
+
+/** The level by which views colour an event and `log_level` filters it. */
+export function eventLevel(event: EventBody): "error" | "warn" | "info" | "debug" {
+  switch (event.type) {
+    case "error":
+    case "reload-refused":
+      return "error";
+    case "exit":
+      return event.expected ? "info" : "warn";
+    case "wake":
+      return event.overBudget ? "warn" : "info";
+    case "transition":
+    case "reload":
+    case "progress":
+    case "notice":
+      return "info";
+    default:
+      return assertNever(event);
+  }
+}
+
+const ms = (value: number): string => `${value < 10 ? value.toFixed(2) : value.toFixed(0)} ms`;
+
+/** One line for people, without a time stamp. */
+export function describeEvent(event: EventBody): string {
+  switch (event.type) {
+    case "transition":
+      return `${event.functionId}: ${event.from} -> ${event.to} in ${ms(event.durationMs)} (${event.cause})`;
+    case "wake": {
+      const restore = event.restoreMs === null ? "" : `, restore ${ms(event.restoreMs)}`;
+      const over = event.overBudget ? ", over budget" : "";
+      return `${event.functionId}: woken from ${event.tier} in ${ms(event.totalMs)}${restore}${over}`;
+    }
+    case "exit": {
+      const how = event.signal === null ? `with code ${event.exitCode}` : `by ${event.signal}`;
+      return `${event.functionId}: process ${event.pid} ended ${how}`;
+    }
+    case "error": {
+      const { error } = event;
+      const where = event.functionId === null ? "" : `${event.functionId}: `;
+      const why = error.why === null ? "" : `: ${error.why}`;
+      return `${where}${error.code} ${error.what}${why}`;
+    }
+    case "reload":
+      return `reloaded: ${event.added.length} added, ${event.changed.length} changed, ${event.removed.length} removed, ${event.unchanged.length} unchanged`;
+    case "reload-refused":
+      return `reload refused, the previous configuration stays: ${event.problems.length} problem(s)`;
+    case "progress":
+      return `${event.ready} of ${event.total} functions ready`;
+    case "notice":
+      return event.functionId === null ? event.text : `${event.functionId}: ${event.text}`;
+    default:
+      return assertNever(event);
+  }
+}

@@ -1,0 +1,72 @@
+/** What the engine publishes of itself: bounded views of state, at most four a second. */
+import type { EngineConfig, PublicFunctionConfig } from "./config.ts";
+import type { ErrorData } from "./errors.ts";
+import type { Activity, InstanceState } from "./states.ts";
+
+/** Quantiles over the last restores or wakes of a function. */
+export interface LatencyView {
+  readonly count: number;
+  readonly lastMs: number | null;
+  readonly p50Ms: number | null;
+  readonly p99Ms: number | null;
+}
+
+export interface InstanceView {
+  readonly id: string;
+  /** Process id on the host; `null` while it does not exist. */
+  readonly pid: number | null;
+  readonly state: InstanceState;
+  /** Memory of the instance's cgroup, bytes; `null` where it is not known. */
+  readonly memoryBytes: number | null;
+  readonly cpuMs: number | null;
+}
+
+export interface SnapshotView {
+  readonly atMs: number;
+  readonly sizeBytes: number;
+  readonly golden: boolean;
+  /** How its pages come back: read (`stock`) or mapped. */
+  readonly image: "stock" | "mapped";
+  readonly dumpMs: number;
+  /** Median of the trial restores; `null` where none was tried. */
+  readonly trialMs: number | null;
+}
+
+export interface FunctionView {
+  readonly id: string;
+  readonly state: InstanceState;
+  readonly activity: Activity;
+  /** Wall clock, when the state was entered. */
+  readonly stateSinceMs: number;
+  readonly triggerPort: number | null;
+  readonly instances: readonly InstanceView[];
+  readonly wakes: number;
+  readonly coldStarts: number;
+  readonly exits: number;
+  readonly violations: number;
+  readonly openConnections: number;
+  readonly restore: LatencyView;
+  /** From the connection seen to the hand-over. */
+  readonly wake: LatencyView;
+  readonly snapshot: SnapshotView | null;
+  readonly lastError: ErrorData | null;
+  readonly config: PublicFunctionConfig;
+}
+
+export interface EngineView {
+  readonly engine: {
+    readonly name: string;
+    readonly pid: number;
+    readonly version: string;
+    readonly startedAtMs: number;
+    readonly configFile: string | null;
+    readonly config: EngineConfig;
+    /** "starting" until every function has been brought to its first state. */
+    readonly phase: "starting" | "running" | "stopping";
+    readonly readyCount: number;
+    readonly criuVersion: string;
+    /** What was changed on the host, in words, and is put back on leaving. */
+    readonly hostChanges: readonly string[];
+  };
+  readonly functions: readonly FunctionView[];
+}
