@@ -1,0 +1,25 @@
+/** What the control socket needs of the engine. The engine implements it; tests use a fake (test/helpers/fake-core.ts). */
+import type { ActionResponse, FunctionAction, LogLine, ReloadResponse, StreamMessage } from "../../protocol/control.ts";
+import type { EngineEvent } from "../../protocol/events.ts";
+import type { EngineView } from "../../protocol/views.ts";
+
+/** Changes as the engine publishes them; `hello` is the server's own. */
+export type CoreChange = Exclude<StreamMessage, { readonly type: "hello" }>;
+
+/** Every failure is an AetherError; the API maps its code to an HTTP status. */
+export interface ControlCore {
+  view(): EngineView;
+  /** The last `tail` events, oldest first. */
+  events(tail: number): readonly EngineEvent[];
+  /** The last `tail` lines of a function, of all functions for `null`; oldest first. Throws AE_UNKNOWN_FUNCTION. */
+  logs(functionId: string | null, tail: number): readonly LogLine[];
+  /** State (at most four times a second), events and lines as they come. Listeners never block and never throw. */
+  onChange(listener: (change: CoreChange) => void): () => void;
+  action(functionId: string, action: FunctionAction): Promise<ActionResponse>;
+  /** Reads again the file it was started with. */
+  reload(): Promise<ReloadResponse>;
+  /** Validates another file, or the same one, and applies it. */
+  deploy(file: string): Promise<ReloadResponse>;
+  /** Resolves once the order is taken; the engine's end is seen by the closing of the socket. */
+  shutdown(): Promise<void>;
+}
