@@ -1,0 +1,12 @@
+// @ts-check
+import { build } from "./build.mjs";
+import { bpf } from "./bpf.mjs";
+import { criu } from "./criu.mjs";
+import { debianPackages } from "./debian-packages.mjs";
+import { link } from "./link.mjs";
+import { native } from "./native.mjs";
+import { nodePackages } from "./node-packages.mjs";
+import { platform } from "./platform.mjs";
+
+/** In the order in which they need each other. @type {readonly import("./step.mjs").Step[]} */
+export const steps = [platform, debianPackages, nodePackages, criu, native, bpf, build, link];
