@@ -1,0 +1,80 @@
+/**
+ * The source of a file with everything masked that may be secret: env values, headers and bodies of warm-up requests, and
+ * what stands under a key we do not know (it may be a misspelt `env`). Same length, so that offsets stay true; whatever
+ * is printed of a file is cut from this text.
+ */
+import { isAlias, isCollection, isMap, isPair, isScalar, visit } from "yaml";
+import type { Document, ParsedNode } from "yaml";
+import { engineSchema, fileSchema, functionSchema, idleSchema, warmupSchema } from "./schema.ts";
+
+const secretKeys = new Set(["env", "headers", "body"]);
+const knownKeys = new Set(
+  [fileSchema, engineSchema, functionSchema, idleSchema, warmupSchema]
+    .flatMap((schema) => Object.keys(schema.shape))
+    .concat("http")
+    .filter((key) => !secretKeys.has(key)),
+);
+
+type Mask = (from: number, to: number) => void;
+
+/** Masks the values of a node; names of variables and headers stay. */
+function maskNode(node: unknown, document: Document.Parsed<ParsedNode>, mask: Mask, depth = 0): void {
+  if (depth > 8) return;
+  if (isAlias(node)) return maskNode(node.resolve(document), document, mask, depth + 1);
+  if (isMap(node)) {
+    for (const pair of node.items) maskNode(pair.value, document, mask, depth + 1);
+  } else if (isCollection(node)) {
+    for (const item of node.items) maskNode(isPair(item) ? item.value : item, document, mask, depth + 1);
+  } else if (isScalar(node) && node.range) {
+    mask(node.range[0], node.range[1]);
+  }
+}
+
+/** For a file that is not YAML: by lines and indentation, hiding rather too much. */
+function maskLines(source: string, mask: Mask): void {
+  let offset = 0;
+  let secretIndent: number | null = null;
+  for (const line of source.split("\n")) {
+    const indent = line.search(/\S/);
+    if (secretIndent !== null && indent !== -1 && indent <= secretIndent) secretIndent = null;
+    const entry = /^(?<lead>[\s-]*)["']?(?<key>[^\s:"'#{[]+)["']?\s*:(?=\s|$)/.exec(line);
+    const key = entry?.groups?.["key"];
+    if (secretIndent !== null) {
+      mask(offset + (entry?.[0].length ?? 0), offset + line.length);
+    } else if (key !== undefined && !knownKeys.has(key)) {
+      secretIndent = entry?.groups?.["lead"]?.length ?? 0;
+      mask(offset + (entry?.[0].length ?? 0), offset + line.length);
+    } else {
+      const flow = line.search(/[{[]/);
+      if (flow !== -1) mask(offset + flow, offset + line.length);
+    }
+    offset += line.length + 1;
+  }
+}
+
+/** Masks what may be secret. */
+export function redactSource(source: string, document: Document.Parsed<ParsedNode>): string {
+  const hidden: [number, number][] = [];
+  const mask: Mask = (from, to) => {
+    if (to > from) hidden.push([from, to]);
+  };
+  if (document.errors.some((error) => error.code !== "DUPLICATE_KEY")) maskLines(source, mask);
+  visit(document, {
+    Pair(_, pair) {
+      const key = isScalar(pair.key) ? String(pair.key.value) : "";
+      if (knownKeys.has(key)) return undefined;
+      maskNode(pair.value, document, mask);
+      return visit.SKIP;
+    },
+  });
+  hidden.sort((a, b) => a[0] - b[0]);
+  let text = "";
+  let at = 0;
+  for (const [from, to] of hidden) {
+    if (to <= at) continue;
+    const start = Math.max(from, at);
+    text += source.slice(at, start) + source.slice(start, to).replace(/[^\s]/g, "*");
+    at = to;
+  }
+  return text + source.slice(at);
+}

@@ -1,0 +1,193 @@
+/**
+ * The schema of aether.yaml: the only place that says which fields there are. Types, JSON schema, docs/configuration.md
+ * and the "did you mean" of misspelt keys come from it. What takes more than one field to judge is in checks.ts.
+ */
+import { availableParallelism } from "node:os";
+import { z } from "zod";
+import { logLevels } from "../../protocol/config.ts";
+import { idPattern, maxEngineNameLength, maxFunctionIdLength } from "../../protocol/paths.ts";
+import { budgetMs, duration, durationOrNever, flag, oneOf, port, rule, size, text } from "./fields.ts";
+
+/** Signals that can ask a server to stop. */
+export const stopSignals = [
+  "SIGTERM",
+  "SIGINT",
+  "SIGQUIT",
+  "SIGHUP",
+  "SIGUSR1",
+  "SIGUSR2",
+  "SIGWINCH",
+  "SIGABRT",
+  "SIGKILL",
+] as const;
+
+const violation = oneOf(["fail", "serve"]);
+
+const identifier = (maxLength: number): z.ZodType<string, string> => {
+  const sentence = `1 to ${maxLength} letters, digits, - or _, the first a letter or digit`;
+  return z
+    .string(rule(sentence))
+    .refine((value) => value.length <= maxLength && idPattern.test(value), rule(sentence))
+    .meta({ pattern: idPattern.source, minLength: 1, maxLength });
+};
+
+const httpPath = z
+  .string(rule("a path that begins with /"))
+  .regex(/^\/[\x21-\x7e]*$/, rule("a path that begins with /, without blanks (write them as %20)"));
+
+const headerText = z.string(rule("a text")).regex(/^[\x20-\x7e\t]*$/, rule("one line of plain ASCII text"));
+
+/** One HTTP request sent before the snapshot is made. */
+export const warmupSchema = z.strictObject(
+  {
+    method: z
+      .string(rule("an HTTP method such as GET"))
+      .regex(/^[A-Z]{1,16}$/, rule("an HTTP method in capitals, such as GET"))
+      .default("GET")
+      .describe("HTTP method, in capitals."),
+    path: httpPath.describe("Path of the request, with its query."),
+    headers: z
+      .record(z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/, rule("a header name")), headerText, rule("a mapping of header names to texts"))
+      .default({})
+      .describe("Headers of the request. Never printed."),
+    body: z.string(rule("a text")).optional().describe("Body of the request. Never printed."),
+  },
+  rule("a request: a mapping with path, and optionally method, headers, body"),
+);
+
+/** When an idle function goes to sleep. */
+export const idleSchema = z.strictObject(
+  {
+    suspend_after: durationOrNever
+      .optional()
+      .meta({ default: "30s" })
+      .describe(
+        "No open connection for so long: the function is frozen in memory. `never` skips this tier. Where only `snapshot_after` is given and is shorter than 30s, it counts here too.",
+      ),
+    snapshot_after: durationOrNever
+      .optional()
+      .meta({ default: "5m" })
+      .describe(
+        "No open connection for so long: the function becomes a snapshot and its memory is freed. Not shorter than `suspend_after`.",
+      ),
+    ignore_open: flag.default(false).describe("Whether the function may sleep although idle connections are open; before a snapshot they are closed."),
+  },
+  rule("a mapping with suspend_after, snapshot_after, ignore_open"),
+);
+
+const commandText = z.string(rule("a text")).refine((value) => !value.includes("\0"), rule("a text without NUL"));
+
+const command = z
+  .union([commandText, z.array(commandText, rule("a list of words"))], rule("a list of words, or one line that is split without a shell"))
+  .describe(
+    "The program and its arguments: a list, or one line split without a shell (quotes and backslashes work, nothing is expanded). The program is found through PATH; with a slash it is relative to `cwd`.",
+  )
+  .meta({ examples: ["python3 handler.py", ["node", "handler.mjs"]] });
+
+const ready = z.union(
+  [z.literal("handshake"), z.literal("port"), z.strictObject({ http: httpPath.describe("Path that answers 2xx once the function is ready.") })],
+  rule("handshake, port, or {http: /path}"),
+);
+
+const env = z
+  .record(
+    // The prefix is reserved as a whole, so that a later Aether can set more.
+    z.string().regex(/^(?!AETHER_)[^=\0]+$/, rule("without = and not begin with AETHER_, which Aether sets itself")),
+    z.string(rule("a text")).refine((value) => !value.includes("\0"), rule("a text without NUL")),
+    rule("a mapping of names to texts"),
+  )
+  .default({})
+  .describe(
+    "Environment variables of the function. Plain numbers and true/false are taken as written. Values are never printed. Names that begin with AETHER_ are set by Aether.",
+  )
+  .meta({ examples: [{ LOG_LEVEL: "debug" }] });
+
+/** One entry of `functions`. */
+export const functionSchema = z.strictObject(
+  {
+    id: identifier(maxFunctionIdLength).describe("Name of the function, unique in the file.").meta({ examples: ["hello"] }),
+    command,
+    cwd: text("a folder").optional().describe("Working folder, relative to the file. Default: the file's folder.").meta({ examples: ["./hello"] }),
+    trigger_port: port
+      .optional()
+      .describe("TCP port where clients connect and wake the function. The function itself must listen on it.")
+      .meta({ examples: [8080] }),
+    ready: ready
+      .default("handshake")
+      .describe(
+        "How the function says that it can serve: `handshake` (it sends READY over the socket named by AETHER_SOCKET), `port` (it listens on the trigger port; for unmodified servers), or `{http: /path}` (that path answers 2xx).",
+      )
+      .meta({ examples: ["port", { http: "/healthz" }] }),
+    ready_timeout: duration.prefault("10s").describe("How long a start may take until the function is ready."),
+    env,
+    memory_limit: size
+      .optional()
+      .describe("Most memory the function may use, at least 8MiB and at most the machine's. Default: no limit.")
+      .meta({ examples: ["128MiB"] }),
+    user: z
+      .union([text("a user"), z.number()], rule("a user: name, uid, or name:group"))
+      .optional()
+      .describe("User to run as: `name`, `uid` or `name:group`. Default: the user of the engine.")
+      .meta({ examples: ["nobody", "1000", "www-data:www-data"] }),
+    privileged: flag.default(false).describe("Keep all capabilities and allow gaining privileges. The way out for what the sandbox forbids; views show it."),
+    sleep: oneOf(["keep", "golden"])
+      .default("keep")
+      .describe("What a sleep keeps: `keep` dumps the memory each time; `golden` (for stateless functions) discards it and always wakes from the first image."),
+    start: oneOf(["snapshot", "running", "lazy"])
+      .default("snapshot")
+      .describe("What happens when the engine starts: make the `snapshot` and sleep, stay `running`, or `lazy`: not started before the first connection."),
+    idle: idleSchema.prefault({}).describe("When the function goes to sleep."),
+    connections: oneOf(["refuse", "close", "keep"])
+      .default("refuse")
+      .describe("Open connections when a snapshot is made: `refuse` to sleep, `close` them, or `keep` them in the image."),
+    restore_budget_ms: budgetMs.optional().describe("Limit on a restore of this function. Default: that of the engine.").meta({ examples: [25] }),
+    on_violation: violation.optional().describe("What a late restore does to this function. Default: that of the engine."),
+    on_restore_failure: oneOf(["fail", "cold"])
+      .default("fail")
+      .describe("When a snapshot cannot be restored: `fail` the wake, or start `cold` and lose what was in memory."),
+    warmup: z
+      .array(warmupSchema, rule("a list of requests"))
+      .default([])
+      .describe("HTTP requests sent to the function before its snapshot is made: a warmed process wakes faster.")
+      .meta({ examples: [[{ path: "/" }]] }),
+    stop_signal: oneOf(stopSignals).default("SIGTERM").describe("Signal that asks the function to stop."),
+    stop_timeout: duration.prefault("5s").describe("How long the function may take to stop before it is killed."),
+  },
+  rule("a function: a mapping with at least id and command"),
+);
+
+/** Settings of the engine. */
+export const engineSchema = z.strictObject(
+  {
+    name: identifier(maxEngineNameLength).default("default").describe("Name of the engine; engines of different names run side by side."),
+    snapshot_dir: text("a folder")
+      .default("/dev/shm")
+      .describe("Folder for snapshots, relative to the file. Memory-backed storage restores fastest."),
+    keep_snapshots: flag.default(false).describe("Whether snapshots survive `aether down` and are adopted by the next start."),
+    restore_budget_ms: budgetMs.default(15).describe("Limit on a restore, in milliseconds, enforced for every function that has none of its own."),
+    on_violation: violation
+      .default("fail")
+      .describe("What happens to a restore over its budget: `fail` kills it and resets the waiting clients, `serve` lets it serve late and counts the violation."),
+    log_level: oneOf(logLevels).default("info").describe("Least severe events that are logged."),
+    max_parallel_restores: z
+      .number(rule("a whole number from 1 to 256"))
+      .refine((value) => Number.isInteger(value) && value >= 1 && value <= 256, rule("a whole number from 1 to 256"))
+      .meta({ type: "integer", minimum: 1, maximum: 256 })
+      .default(() => Math.min(256, availableParallelism()))
+      .describe("How many restores run at once. Default: the number of processor cores."),
+  },
+  rule("a mapping of engine settings"),
+);
+
+/** The whole file. */
+export const fileSchema = z.strictObject(
+  {
+    version: z.literal(1, rule("1, the version of the format that this Aether reads")).describe("Version of the format: 1."),
+    engine: engineSchema.prefault({}).describe("Settings of the engine; every one has a default."),
+    functions: z.array(functionSchema, rule("a list of functions, each beginning with \"- id:\"")).describe("The functions, in the order in which views list them."),
+  },
+  rule("a mapping with version and functions"),
+);
+
+export type FunctionInput = z.output<typeof functionSchema>;
+export type EngineInput = z.output<typeof engineSchema>;

@@ -1,0 +1,44 @@
+/** "Did you mean": the candidate nearest to a misspelt word. */
+
+/** Edits (insert, delete, replace, swap of neighbours) that turn `a` into `b`. */
+export function editDistance(a: string, b: string): number {
+  let before: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const cost = a[i - 1] === b[j - 1] ? 0 : 1;
+      let best = Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (last[j - 1] ?? 0) + cost);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) best = Math.min(best, (before[j - 2] ?? 0) + 1);
+      row.push(best);
+    }
+    before = last;
+    last = row;
+  }
+  return last[b.length] ?? 0;
+}
+
+/** `triggerPort`, `trigger-port` and `TRIGGER_PORT` are all `trigger_port`. */
+function normalize(word: string): string {
+  return word
+    .replace(/([a-z])([A-Z])/g, "$1_$2")
+    .replace(/[-\s]/g, "_")
+    .toLowerCase();
+}
+
+/** The candidate that was probably meant; `null` where none is near. */
+export function nearest(word: string, candidates: Iterable<string>): string | null {
+  // Long keys of a hostile file would make the quadratic distance slow, and are no misspelling.
+  if (word.length > 64) return null;
+  const wanted = normalize(word);
+  let best: string | null = null;
+  let bestDistance = Math.max(1, Math.floor(wanted.length / 3)) + 1;
+  for (const candidate of candidates) {
+    const distance = editDistance(wanted, normalize(candidate));
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
