@@ -1,0 +1,84 @@
+/** The file systems a function finds in its sandbox: the host's root, its own /proc, /dev, /tmp and /dev/shm. */
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { SandboxSetup } from "./sandbox.ts";
+
+const MS_NOSUID = 2;
+const MS_NODEV = 4;
+const MS_NOEXEC = 8;
+
+/** Where the handshake socket appears inside; /dev is private, so nothing of the host is in the way. */
+export const handshakeFolder = "/dev/aether";
+export const handshakePath = `${handshakeFolder}/handshake.sock`;
+
+interface DeviceNode {
+  readonly name: string;
+  readonly major: number;
+  readonly minor: number;
+}
+
+/** Character devices every program may expect (devices.txt of the kernel's admin guide). */
+const plainDevices: readonly DeviceNode[] = [
+  { name: "null", major: 1, minor: 3 },
+  { name: "zero", major: 1, minor: 5 },
+  { name: "full", major: 1, minor: 7 },
+  { name: "random", major: 1, minor: 8 },
+  { name: "urandom", major: 1, minor: 9 },
+  { name: "tty", major: 5, minor: 0 },
+];
+
+/** Folders of the function that outlive its sandboxes: files in /tmp and shared memory must exist when it wakes. */
+export interface PersistentFolders {
+  readonly tmp: string;
+  readonly shm: string;
+}
+
+export interface LayoutOptions {
+  readonly folders: PersistentFolders;
+  /** Host path of the handshake socket; `null` for a sandbox that restores. */
+  readonly handshakeSocket: string | null;
+  /** All devices of the host instead of the harmless few. */
+  readonly privileged: boolean;
+  /** An own network namespace for a trial: its listeners must not take real clients. */
+  readonly privateNetwork: boolean;
+}
+
+/** The set-up message of a function's sandbox. */
+export function sandboxLayout(options: LayoutOptions): SandboxSetup {
+  const setup = new SandboxSetup();
+  setup.mount("proc", "proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC);
+  const nodes = [...(options.privileged ? hostDevices() : plainDevices)];
+  setup.mount("tmpfs", "tmpfs", "/dev", MS_NOSUID | MS_NOEXEC, "mode=0755,size=1m");
+  for (const folder of new Set(nodes.map(({ name }) => name.split("/").slice(0, -1).join("/")))) {
+    if (folder !== "") setup.directory(`/dev/${folder}`, 0o755);
+  }
+  for (const { name, major, minor } of nodes) setup.device(`/dev/${name}`, 0o666, major, minor);
+  setup.directory("/dev/pts", 0o755).directory("/dev/shm", 0o1777).directory("/dev/mqueue", 0o1777);
+  setup.mount("devpts", "devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620");
+  setup.mount("mqueue", "mqueue", "/dev/mqueue", MS_NOSUID | MS_NODEV | MS_NOEXEC);
+  setup.symlink("/proc/self/fd", "/dev/fd").symlink("/proc/self/fd/0", "/dev/stdin");
+  setup.symlink("/proc/self/fd/1", "/dev/stdout").symlink("/proc/self/fd/2", "/dev/stderr").symlink("pts/ptmx", "/dev/ptmx");
+  setup.mount("bind", options.folders.shm, "/dev/shm");
+  setup.mount("bind", options.folders.tmp, "/tmp");
+  if (options.handshakeSocket !== null) {
+    setup.directory(handshakeFolder, 0o755).mount("bind", options.handshakeSocket, handshakePath);
+  }
+  if (options.privateNetwork) {
+    // A trial binds whatever address the image has, also one this namespace does not own.
+    setup.loopback().sysctl("/proc/sys/net/ipv4/ip_nonlocal_bind", "1");
+    if (existsSync("/proc/sys/net/ipv6")) setup.sysctl("/proc/sys/net/ipv6/ip_nonlocal_bind", "1");
+  }
+  return setup;
+}
+
+/** Every character device of the host, for a privileged function. */
+function hostDevices(): DeviceNode[] {
+  const found: DeviceNode[] = [];
+  for (const entry of readdirSync("/dev", { withFileTypes: true, recursive: true })) {
+    const path = `${entry.parentPath}/${entry.name}`;
+    if (!entry.isCharacterDevice() || path.startsWith("/dev/pts/") || entry.name === "ptmx") continue;
+    const { rdev } = statSync(path);
+    // gnu_dev_major and gnu_dev_minor (sys/sysmacros.h), for numbers below 2^32
+    found.push({ name: path.slice("/dev/".length), major: (rdev >>> 8) & 0xfff, minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00) });
+  }
+  return found;
+}

@@ -1,0 +1,83 @@
+/** Short HTTP requests and connection probes over sockets of the reactor, deadline included: ready checks, warm-up, trials. */
+import { epollErr, epollHup, epollIn, epollOut } from "../../ffi/epoll.ts";
+import type { Epoll } from "../../ffi/epoll.ts";
+import type { Fd } from "../../ffi/fd.ts";
+import { errnoName } from "../../ffi/libc.ts";
+import { AF_INET, connectInet, loopback, socketError } from "../../ffi/socket.ts";
+import type { WarmupRequest } from "../../protocol/config.ts";
+
+/** What a probe found. A refused or broken connection is an outcome, not an exception. */
+export type ProbeResult =
+  | { readonly ok: true; readonly status: number | null; readonly response: Buffer }
+  | { readonly ok: false; readonly why: string };
+
+const maxResponseBytes = 1024 * 1024;
+
+/** The bytes of a request; the connection ends with the answer. */
+export function encodeRequest(request: WarmupRequest, port: number): Buffer {
+  const body = Buffer.from(request.body ?? "");
+  const headers: Record<string, string> = { host: `127.0.0.1:${port}`, connection: "close", ...request.headers };
+  if (body.length > 0) headers["content-length"] = String(body.length);
+  const head = [`${request.method} ${request.path} HTTP/1.1`, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`)];
+  return Buffer.concat([Buffer.from(`${head.join("\r\n")}\r\n\r\n`), body]);
+}
+
+/** Status code of a response's first line; `null` when it is not HTTP. */
+export function responseStatus(response: Buffer): number | null {
+  const match = /^HTTP\/1\.[01] (\d{3})[ \r]/.exec(response.subarray(0, 64).toString("latin1"));
+  return match?.[1] === undefined ? null : Number(match[1]);
+}
+
+/**
+ * Connects a socket (made by the caller, in whichever network namespace) to a loopback port, sends the bytes, reads
+ * to the end. `request` null: only connects. The socket is closed in every case.
+ */
+export function probe(epoll: Epoll, socket: Fd, port: number, request: Buffer | null, deadlineMs: number): Promise<ProbeResult> {
+  const { promise, resolve } = Promise.withResolvers<ProbeResult>();
+  const chunks: Buffer[] = [];
+  let size = 0;
+  let sent = 0;
+  const finish = (result: ProbeResult): void => {
+    clearTimeout(timer);
+    if (!socket.isOpen) return;
+    epoll.remove(socket);
+    socket.close();
+    resolve(result);
+  };
+  const done = (): void => {
+    const response = Buffer.concat(chunks);
+    finish({ ok: true, status: responseStatus(response), response });
+  };
+  const timer = setTimeout(() => finish({ ok: false, why: `no answer within ${deadlineMs} ms` }), deadlineMs);
+  const onEvent = (events: number): void => {
+    const error = socketError(socket);
+    if (error !== 0) return finish({ ok: false, why: errnoName(error) });
+    if (request === null) return done();
+    if (sent < request.length && (events & epollOut) !== 0) {
+      sent += socket.write(request.subarray(sent)) ?? 0;
+      if (sent === request.length) epoll.modify(socket, epollIn);
+      return;
+    }
+    if ((events & (epollIn | epollHup | epollErr)) === 0) return;
+    const chunk = Buffer.alloc(65_536);
+    const got = socket.read(chunk);
+    if (got === null) return;
+    size += got;
+    if (got === 0 || size > maxResponseBytes) return done();
+    chunks.push(chunk.subarray(0, got));
+  };
+  const guarded = (events: number): void => {
+    try {
+      onEvent(events);
+    } catch (error) {
+      finish({ ok: false, why: error instanceof Error ? error.message : String(error) });
+    }
+  };
+  try {
+    connectInet(socket, loopback(AF_INET, port));
+    epoll.add(socket, epollOut | epollIn, guarded);
+  } catch (error) {
+    finish({ ok: false, why: error instanceof Error ? error.message : String(error) });
+  }
+  return promise;
+}

@@ -1,0 +1,106 @@
+/** What stands beside an image: where it came from, and what it must still fit when it is adopted. */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { release } from "node:os";
+import { z } from "zod";
+import type { FunctionConfig } from "../../protocol/config.ts";
+
+/** Changed whenever an older image could no longer be restored by this code. */
+export const manifestFormat = 1;
+export const manifestName = "manifest.json";
+
+const schema = z.strictObject({
+  format: z.literal(manifestFormat),
+  functionId: z.string(),
+  commandHash: z.string(),
+  criuVersion: z.string(),
+  kernel: z.string(),
+  engineVersion: z.string(),
+  createdAtMs: z.number(),
+  golden: z.boolean(),
+  image: z.enum(["stock", "mapped"]),
+  rootPid: z.int().positive(),
+  tcp: z.enum(["refuse", "close", "keep"]),
+  /** The pipe inodes the image knows its output by. */
+  stdout: z.string(),
+  stderr: z.string(),
+  sizeBytes: z.number(),
+  dumpMs: z.number(),
+  trialMs: z.number().nullable(),
+  /** Files of the image with size and SHA-256; empty until it is sealed. */
+  files: z.array(z.strictObject({ name: z.string(), sizeBytes: z.number(), sha256: z.string() })),
+});
+
+export type Manifest = z.infer<typeof schema>;
+
+/** Reads a manifest's text; `null` when it is none of this format. */
+export function parseManifest(text: string): Manifest | null {
+  try {
+    const parsed = schema.safeParse(JSON.parse(text));
+    return parsed.success ? parsed.data : null;
+  } catch {
+    return null;
+  }
+}
+
+/** What of a function's declaration the image depends on, as one hash. Values of env count: they are in its memory. */
+export function commandHash(config: FunctionConfig): string {
+  const essence = [
+    config.program,
+    config.command,
+    config.cwd,
+    config.triggerPort,
+    Object.entries(config.env).toSorted(([left], [right]) => (left < right ? -1 : 1)),
+    config.user?.uid ?? 0,
+    config.privileged,
+    config.sleep,
+  ];
+  return createHash("sha256").update(JSON.stringify(essence)).digest("hex");
+}
+
+/** Why an image cannot be adopted; `null` when it can. */
+export function manifestMismatch(
+  manifest: Manifest,
+  config: FunctionConfig,
+  machine: { readonly criuVersion: string; readonly engineVersion: string },
+): string | null {
+  if (manifest.functionId !== config.id) return `it belongs to the function ${manifest.functionId}`;
+  if (manifest.commandHash !== commandHash(config)) return "the function's declaration has changed";
+  if (manifest.criuVersion !== machine.criuVersion) return `it was made by CRIU ${manifest.criuVersion}`;
+  if (manifest.kernel !== release()) return `it was made under Linux ${manifest.kernel}`;
+  if (manifest.engineVersion !== machine.engineVersion) return `it was made by Aether ${manifest.engineVersion}`;
+  if (manifest.files.length === 0) return "it was not finished";
+  return null;
+}
+
+async function sha256(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return hash.digest("hex");
+}
+
+/** The image's files with sizes and checksums; runs in the engine's thread, never on the wake path. */
+export async function sealFiles(directory: string): Promise<Manifest["files"]> {
+  const files: Manifest["files"] = [];
+  for (const name of (await readdir(directory)).toSorted()) {
+    if (name === manifestName || name.endsWith(".log")) continue;
+    const path = `${directory}/${name}`;
+    files.push({ name, sizeBytes: (await stat(path)).size, sha256: await sha256(path) });
+  }
+  return files;
+}
+
+/** The first file that differs from the manifest, in words; `null` when all are as they were. */
+export async function verifyFiles(directory: string, files: Manifest["files"]): Promise<string | null> {
+  for (const file of files) {
+    const path = `${directory}/${file.name}`;
+    try {
+      if ((await stat(path)).size !== file.sizeBytes) return `${file.name} has another size`;
+      if ((await sha256(path)) !== file.sha256) return `${file.name} has another checksum`;
+    } catch {
+      return `${file.name} is missing`;
+    }
+  }
+  return null;
+}
