@@ -9,6 +9,9 @@ import type { EngineView, FunctionView } from "./views.ts";
 /** Bumped when a message changes its meaning; both sides refuse another number. */
 export const controlVersion = 1;
 
+/** Names the version in every request and answer; a request without it (curl) is taken as it is. */
+export const controlVersionHeader = "x-aether-control";
+
 /** One line of a function's output. Text is as the function wrote it: hostile until sanitized. */
 export interface LogLine {
   readonly seq: number;
@@ -18,7 +21,10 @@ export interface LogLine {
   readonly text: string;
 }
 
-/** GET /v1/stream?logs=ID|*&events=N: the state first, then whatever changes. */
+/**
+ * GET /v1/stream?logs=ID|*&events=N&tail=N: the state first, then the last N events and lines, then whatever changes.
+ * With follow=1 /v1/events and .../logs send the same messages, of their kind only. Empty lines are heartbeats.
+ */
 export type StreamMessage =
   | { readonly type: "hello"; readonly version: number; readonly engine: string }
   | { readonly type: "state"; readonly state: EngineView }
@@ -47,7 +53,8 @@ export interface ErrorResponse {
 }
 
 /**
- * Paths: GET /v1/state, GET /v1/stream, GET /v1/events?tail=N&follow=1, GET /v1/functions/ID/logs?tail=N&follow=1,
+ * Paths: GET /v1/state (EngineView), GET /v1/stream, GET /v1/events?tail=N&follow=1 (EngineEvent[]),
+ * GET /v1/functions/ID/logs?tail=N&follow=1 (LogLine[]),
  * POST /v1/functions/ID/ACTION, POST /v1/reload, POST /v1/deploy, POST /v1/shutdown.
  */
 export const controlPaths = {

@@ -1,0 +1,115 @@
+/** A request line of the control socket as one of the orders it knows; everything in it is checked here. */
+import { controlPaths, functionActions } from "../../protocol/control.ts";
+import type { FunctionAction } from "../../protocol/control.ts";
+import { AetherError } from "../../protocol/errors.ts";
+import { idPattern, maxFunctionIdLength } from "../../protocol/paths.ts";
+
+export type ControlRequest =
+  | { readonly type: "state" }
+  | { readonly type: "stream"; readonly logs: string | null; readonly events: number; readonly tail: number }
+  | { readonly type: "events"; readonly tail: number; readonly follow: boolean }
+  | { readonly type: "logs"; readonly functionId: string; readonly tail: number; readonly follow: boolean }
+  | { readonly type: "action"; readonly functionId: string; readonly action: FunctionAction }
+  | { readonly type: "reload" }
+  | { readonly type: "deploy" }
+  | { readonly type: "shutdown" };
+
+export type ParsedRequest =
+  | { readonly ok: true; readonly request: ControlRequest }
+  | { readonly ok: false; readonly status: number; readonly error: AetherError };
+
+export const maxTail = 10_000;
+
+export function parseRequest(method: string, target: string): ParsedRequest {
+  let url: URL;
+  try {
+    url = new URL(target, "http://engine");
+  } catch {
+    return refuse(400, `cannot understand the address ${JSON.stringify(target)}`);
+  }
+  const found = match(url);
+  if (found === null) return refuse(404, `the control socket knows no ${url.pathname}`);
+  if (found instanceof AetherError) return { ok: false, status: 400, error: found };
+  const expected = isReading(found) ? "GET" : "POST";
+  if (method !== expected) return refuse(405, `${url.pathname} takes ${expected}, not ${method}`);
+  return { ok: true, request: found };
+}
+
+/** `null`: no such path. */
+function match(url: URL): ControlRequest | AetherError | null {
+  const query = url.searchParams;
+  try {
+    switch (url.pathname) {
+      case controlPaths.state:
+        return { type: "state" };
+      case controlPaths.stream: {
+        const logs = query.get("logs");
+        if (logs !== null && logs !== "*") checkId(logs);
+        return { type: "stream", logs, events: count(query, "events", 0), tail: count(query, "tail", 0) };
+      }
+      case controlPaths.events:
+        return { type: "events", tail: count(query, "tail", 100), follow: flag(query, "follow") };
+      case controlPaths.reload:
+        return { type: "reload" };
+      case controlPaths.deploy:
+        return { type: "deploy" };
+      case controlPaths.shutdown:
+        return { type: "shutdown" };
+      default:
+        return matchFunction(url);
+    }
+  } catch (error) {
+    if (error instanceof AetherError) return error;
+    throw error;
+  }
+}
+
+function matchFunction(url: URL): ControlRequest | null {
+  const parts = /^\/v1\/functions\/([^/]+)\/([a-z]+)$/.exec(url.pathname);
+  const [, encoded, verb] = parts ?? [];
+  if (encoded === undefined || verb === undefined) return null;
+  const action = functionActions.find((each) => each === verb);
+  if (action === undefined && verb !== "logs") return null;
+  const functionId = checkId(decode(encoded));
+  if (action !== undefined) return { type: "action", functionId, action };
+  return { type: "logs", functionId, tail: count(url.searchParams, "tail", 100), follow: flag(url.searchParams, "follow") };
+}
+
+function isReading(request: ControlRequest): boolean {
+  return request.type === "state" || request.type === "stream" || request.type === "events" || request.type === "logs";
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw usage(`${JSON.stringify(text)} is not a function id`);
+  }
+}
+
+function checkId(id: string): string {
+  if (id.length <= maxFunctionIdLength && idPattern.test(id)) return id;
+  throw usage(`${JSON.stringify(id.slice(0, 80))} is not a function id`, `an id has letters, digits, - and _, at most ${maxFunctionIdLength}`);
+}
+
+function count(query: URLSearchParams, name: string, fallback: number): number {
+  const text = query.get(name);
+  if (text === null) return fallback;
+  const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  if (value <= maxTail) return value;
+  throw usage(`${name}=${text.slice(0, 20)} is not a number from 0 to ${maxTail}`);
+}
+
+function flag(query: URLSearchParams, name: string): boolean {
+  const text = query.get(name) ?? "0";
+  if (text === "0" || text === "1") return text === "1";
+  throw usage(`${name}=${text.slice(0, 20)} is neither 0 nor 1`);
+}
+
+function usage(what: string, why?: string): AetherError {
+  return new AetherError("AE_USAGE", what, why === undefined ? {} : { why });
+}
+
+function refuse(status: number, what: string): ParsedRequest {
+  return { ok: false, status, error: usage(what) };
+}
