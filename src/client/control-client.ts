@@ -1,0 +1,101 @@
+/** The console's connection to an engine over its control socket: one stream, shared by all subscribers. */
+import { controlPaths } from "../protocol/control.ts";
+import type { ActionResponse, FunctionAction, ReloadResponse, StreamMessage } from "../protocol/control.ts";
+import { AetherError, toAetherError } from "../protocol/errors.ts";
+import { enginePaths } from "../protocol/paths.ts";
+import type { EngineConnection } from "./connection.ts";
+import { ControlRequests } from "./control-requests.ts";
+import { engineLost } from "./control-errors.ts";
+
+export interface ConnectOptions {
+  readonly engineName: string;
+  readonly mode: EngineConnection["mode"];
+  readonly socketPath?: string;
+  /** Events and lines of the past that the stream begins with. */
+  readonly eventTail?: number;
+  readonly logTail?: number;
+}
+
+/** Connects and waits for the greeting. Rejects with AE_ENGINE_NOT_RUNNING, or AE_ENGINE_LOST for another version. */
+export async function connectToEngine(options: ConnectOptions): Promise<EngineConnection> {
+  const client = new ControlClient(options);
+  await client.greeted;
+  return client;
+}
+
+class ControlClient implements EngineConnection {
+  readonly engineName: string;
+  readonly mode: EngineConnection["mode"];
+  readonly greeted: Promise<void>;
+  readonly closed: Promise<AetherError | null>;
+  readonly #requests: ControlRequests;
+  readonly #abort = new AbortController();
+  readonly #listeners = new Set<(message: StreamMessage) => void>();
+  /** What came before the first subscriber did: it is handed to that one. */
+  #early: StreamMessage[] | null = [];
+  #hello: StreamMessage | null = null;
+  #state: StreamMessage | null = null;
+
+  constructor(options: ConnectOptions) {
+    this.engineName = options.engineName;
+    this.mode = options.mode;
+    this.#requests = new ControlRequests(options.engineName, options.socketPath ?? enginePaths(options.engineName).controlSocket);
+    const greeted = Promise.withResolvers<void>();
+    this.greeted = greeted.promise;
+    const query = `logs=${encodeURIComponent("*")}&events=${options.eventTail ?? 500}&tail=${options.logTail ?? 1000}`;
+    this.closed = this.#run(`${controlPaths.stream}?${query}`, greeted);
+  }
+
+  subscribe(listener: (message: StreamMessage) => void): () => void {
+    const past = this.#early ?? [this.#hello, this.#state].filter((message) => message !== null);
+    this.#early = null;
+    this.#listeners.add(listener);
+    for (const message of past) listener(message);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  action(functionId: string, action: FunctionAction): Promise<ActionResponse> {
+    return this.#requests.action(functionId, action);
+  }
+
+  reload(): Promise<ReloadResponse> {
+    return this.#requests.reload();
+  }
+
+  shutdown(): Promise<void> {
+    return this.#requests.shutdown();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#abort.abort();
+    this.#requests[Symbol.dispose]();
+    this.#listeners.clear();
+    await this.closed;
+  }
+
+  /** Never rejects: its result is `closed`. */
+  async #run(path: string, greeted: PromiseWithResolvers<void>): Promise<AetherError | null> {
+    let reason: AetherError | null = null;
+    try {
+      for await (const message of this.#requests.stream(path, this.#abort.signal)) {
+        this.#deliver(message);
+        if (message.type === "hello") greeted.resolve();
+      }
+    } catch (error) {
+      reason = toAetherError(error, "the stream of the engine failed");
+    }
+    greeted.reject(reason ?? engineLost(this.engineName, "it ended while being attached to"));
+    return reason;
+  }
+
+  #deliver(message: StreamMessage): void {
+    if (message.type === "hello") this.#hello = message;
+    if (message.type === "state") this.#state = message;
+    if (this.#early === null) {
+      for (const listener of [...this.#listeners]) listener(message);
+      return;
+    }
+    // Bounded: a console subscribes as soon as it has the connection.
+    if (this.#early.length < 5000) this.#early.push(message);
+  }
+}

@@ -1,0 +1,151 @@
+/** Requests to an engine's control socket, one answer each; and its streams. */
+import { Agent, request as httpRequest } from "node:http";
+import type { IncomingMessage } from "node:http";
+import { controlPaths, controlVersion, controlVersionHeader } from "../protocol/control.ts";
+import type { ActionResponse, FunctionAction, LogLine, ReloadResponse, StreamMessage } from "../protocol/control.ts";
+import type { EngineEvent } from "../protocol/events.ts";
+import { enginePaths } from "../protocol/paths.ts";
+import type { EngineView } from "../protocol/views.ts";
+import { answeredError, connectionError, engineLost } from "./control-errors.ts";
+import { readStream } from "./ndjson.ts";
+
+/** Reading answers at once; an order may have to wait for a cold start or a dump. The engine's own deadline is shorter. */
+const readDeadlineMs = 10_000;
+const orderDeadlineMs = 310_000;
+/** A stream carries a heartbeat every five seconds. */
+const silenceDeadlineMs = 30_000;
+const maxAnswerBytes = 128 * 1024 * 1024;
+
+interface Call {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly body?: unknown;
+}
+
+export class ControlRequests implements Disposable {
+  readonly engineName: string;
+  readonly #socketPath: string;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 16 });
+
+  constructor(engineName: string, socketPath: string = enginePaths(engineName).controlSocket) {
+    this.engineName = engineName;
+    this.#socketPath = socketPath;
+  }
+
+  state(): Promise<EngineView> {
+    return this.#ask({ method: "GET", path: controlPaths.state }, readDeadlineMs);
+  }
+
+  events(tail: number): Promise<readonly EngineEvent[]> {
+    return this.#ask({ method: "GET", path: `${controlPaths.events}?tail=${tail}` }, readDeadlineMs);
+  }
+
+  logs(functionId: string, tail: number): Promise<readonly LogLine[]> {
+    return this.#ask({ method: "GET", path: `${controlPaths.logs(functionId)}?tail=${tail}` }, readDeadlineMs);
+  }
+
+  action(functionId: string, action: FunctionAction): Promise<ActionResponse> {
+    return this.#ask({ method: "POST", path: controlPaths.action(functionId, action) }, orderDeadlineMs);
+  }
+
+  reload(): Promise<ReloadResponse> {
+    return this.#ask({ method: "POST", path: controlPaths.reload }, orderDeadlineMs);
+  }
+
+  deploy(file: string): Promise<ReloadResponse> {
+    return this.#ask({ method: "POST", path: controlPaths.deploy, body: { file } }, orderDeadlineMs);
+  }
+
+  async shutdown(): Promise<void> {
+    await this.#ask({ method: "POST", path: controlPaths.shutdown }, readDeadlineMs);
+  }
+
+  followLogs(functionId: string, tail: number, signal?: AbortSignal): AsyncGenerator<StreamMessage, void> {
+    return this.stream(`${controlPaths.logs(functionId)}?follow=1&tail=${tail}`, signal);
+  }
+
+  followEvents(tail: number, signal?: AbortSignal): AsyncGenerator<StreamMessage, void> {
+    return this.stream(`${controlPaths.events}?follow=1&tail=${tail}`, signal);
+  }
+
+  /** The messages of a stream; ends where the engine ends it, or at the signal, and throws where it breaks. */
+  async *stream(path: string, signal?: AbortSignal): AsyncGenerator<StreamMessage, void> {
+    let response: IncomingMessage | null = null;
+    try {
+      response = await this.#send({ method: "GET", path }, { deadlineMs: readDeadlineMs, agent: false, signal });
+      await this.#checkStatus(response);
+      const { socket } = response;
+      socket.setTimeout(silenceDeadlineMs, () => {
+        socket.destroy(engineLost(this.engineName, `it has not answered for ${silenceDeadlineMs / 1000} s`));
+      });
+      yield* readStream(response);
+    } catch (error) {
+      if (signal?.aborted === true) return;
+      throw connectionError(this.engineName, error);
+    } finally {
+      response?.destroy();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#agent.destroy();
+  }
+
+  async #ask<T>(call: Call, deadlineMs: number): Promise<T> {
+    try {
+      const response = await this.#send(call, { deadlineMs, agent: this.#agent });
+      await this.#checkStatus(response);
+      return JSON.parse(await readText(response)) as T;
+    } catch (error) {
+      throw connectionError(this.engineName, error);
+    }
+  }
+
+  async #checkStatus(response: IncomingMessage): Promise<void> {
+    const status = response.statusCode ?? 0;
+    if (status >= 400) throw answeredError(this.engineName, status, await readText(response));
+  }
+
+  /** Resolves with the head of the answer. The deadline covers the body too, except that of a stream. */
+  async #send(call: Call, options: { deadlineMs: number; agent: Agent | false; signal?: AbortSignal | undefined }): Promise<IncomingMessage> {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    const body = call.body === undefined ? null : JSON.stringify(call.body);
+    const request = httpRequest({
+      socketPath: this.#socketPath,
+      method: call.method,
+      path: call.path,
+      agent: options.agent,
+      headers: {
+        host: "engine",
+        [controlVersionHeader]: `${controlVersion}`,
+        ...(body === null ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(body) }),
+      },
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+    const deadline = setTimeout(() => {
+      request.destroy(engineLost(this.engineName, `it has not answered within ${options.deadlineMs / 1000} s`));
+    }, options.deadlineMs);
+    request.on("response", (response) => {
+      if (options.agent === false) clearTimeout(deadline);
+      else response.on("close", () => clearTimeout(deadline));
+      resolve(response);
+    });
+    request.on("error", (error) => {
+      clearTimeout(deadline);
+      reject(error);
+    });
+    request.end(body ?? undefined);
+    return promise;
+  }
+}
+
+async function readText(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > maxAnswerBytes) throw new Error(`the answer is longer than ${maxAnswerBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
