@@ -55,7 +55,7 @@ export function buildConfig(data: unknown, context: BuildContext): BuildResult {
         restoreBudgetMs: engine.restore_budget_ms,
         onViolation: engine.on_violation,
         logLevel: engine.log_level,
-        maxParallelRestores: engine.max_parallel_restores,
+        maxParallelRestores: engine.max_parallel_restores ?? Math.min(256, context.machine.cores),
       },
       functions,
     },

@@ -7,10 +7,15 @@ const rule = (text: string): { error: () => string } => ({ error: () => `must be
 
 const durationRule = "a duration such as 500ms, 5s, 1m30s or 1h, at most 24 days";
 
-/** A text whose meaning is read by `parse`; JSON schema sees the text. */
-function readText<T>(pattern: string, text: string, parse: (value: string | number) => T | null): z.ZodType<T, string | number> {
+/** A text whose meaning is read by `parse`; JSON schema sees the pattern, and what a bare number may be. */
+function readText<T>(
+  pattern: string,
+  numbers: Readonly<Record<string, unknown>>,
+  text: string,
+  parse: (value: string | number) => T | null,
+): z.ZodType<T, string | number> {
   return z
-    .union([z.string().meta({ pattern }), z.number()], rule(text))
+    .union([z.string().meta({ pattern }), z.number().meta(numbers)], rule(text))
     .transform((value, context): T => {
       const parsed = parse(value);
       if (parsed !== null) return parsed;
@@ -20,26 +25,27 @@ function readText<T>(pattern: string, text: string, parse: (value: string | numb
 }
 
 /** `500ms`, `5s`, `2m`, `1h`, or a bare 0; read as milliseconds. */
-export const duration = readText(durationPattern, durationRule, parseDuration);
+export const duration = readText(durationPattern, { const: 0 }, durationRule, parseDuration).meta({ title: "duration" });
 
 /** A duration or `never`, which is read as null. */
 export const durationOrNever: z.ZodType<number | null, string | number> = z
-  .union([z.string().meta({ pattern: `${durationPattern}|^never$` }), z.number()], rule(`never or ${durationRule}`))
+  .union([z.string().meta({ pattern: `${durationPattern}|^never$` }), z.number().meta({ const: 0 })], rule(`never or ${durationRule}`))
   .transform((value, context) => {
     if (value === "never") return null;
     const parsed = parseDuration(value);
     if (parsed === null) context.issues.push({ code: "custom", message: `must be never or ${durationRule}`, input: value });
     return parsed;
-  });
+  })
+  .meta({ title: "duration or `never`" });
 
 /** `128MiB`, `64KB`, `1GiB`, or a whole number of bytes. */
-export const size = readText(sizePattern, "a size such as 64KB, 128MiB or 1GiB", parseSize);
+export const size = readText(sizePattern, { type: "integer", minimum: 0 }, "a size such as 64KB, 128MiB or 1GiB", parseSize).meta({ title: "size" });
 
 /** A TCP port. */
 export const port = z
   .number(rule("a port: a whole number from 1 to 65535"))
   .refine((value) => Number.isInteger(value) && value >= 1 && value <= 65_535, rule("a port: a whole number from 1 to 65535"))
-  .meta({ type: "integer", minimum: 1, maximum: 65_535 });
+  .meta({ type: "integer", minimum: 1, maximum: 65_535, title: "port" });
 
 /** A limit in milliseconds; the field's name carries the unit. */
 export const budgetMs = z

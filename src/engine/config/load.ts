@@ -9,6 +9,7 @@ import type { Machine } from "./machine.ts";
 import { parseYaml } from "./parse-yaml.ts";
 import { Positions } from "./positions.ts";
 import type { Place } from "./positions.ts";
+import { printableLine } from "./printable.ts";
 import { readConfigFile } from "./read-file.ts";
 import { redactSource } from "./redact.ts";
 
@@ -50,9 +51,9 @@ export function parseConfig(text: string, path: string, options: LoadOptions): L
   const problems: ConfigProblem[] = yaml.problems.map((problem) => ({
     code: "AE_CONFIG_SYNTAX",
     file: path,
-    ...positions.at(problem.offset, problem.length),
+    ...printablePlace(positions.at(problem.offset, problem.length)),
     path: "",
-    message: problem.message,
+    message: printableLine(problem.message),
     hint: problem.hint,
   }));
   if (yaml.data !== null) {
@@ -74,8 +75,12 @@ export function parseConfig(text: string, path: string, options: LoadOptions): L
   return { ok: false, problems, source };
 }
 
+function printablePlace(place: Place): Place {
+  return { ...place, text: printableLine(place.text) };
+}
+
 function toProblem(found: Finding, file: string, positions: Positions): ConfigProblem {
-  const place: Place = positions.of(found.path, found.atKey);
+  const place = positions.of(found.path, found.atKey);
   const text = isSecretPath(found.path) ? String(found.path.at(-1)) : found.code === "AE_CONFIG_MISSING_FIELD" ? "" : place.text;
-  return { code: found.code, file, line: place.line, column: place.column, path: formatPath(found.path), text, message: found.message, hint: found.hint };
+  return { code: found.code, file, line: place.line, column: place.column, path: formatPath(found.path), text: printableLine(text), message: printableLine(found.message), hint: found.hint };
 }

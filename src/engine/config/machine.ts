@@ -1,5 +1,5 @@
 /** What this machine has, and whether a file asks for more. */
-import { totalmem } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { checkFolder } from "./access.ts";
 import type { Identity } from "./access.ts";
 import type { Draft } from "./draft.ts";
@@ -16,6 +16,7 @@ export const minMemoryBytes = 8 * 1024 * 1024;
 /** The facts that checks and look-ups use; tests give their own. */
 export interface Machine {
   readonly memoryBytes: number;
+  readonly cores: number;
   readonly users: UserDatabase;
   /** PATH of the engine. */
   readonly path: string | undefined;
@@ -28,6 +29,7 @@ export function thisMachine(): Machine {
   const uid = process.geteuid?.() ?? 0;
   return {
     memoryBytes: totalmem(),
+    cores: availableParallelism(),
     users: readUserDatabase(),
     path: process.env["PATH"],
     self: { uid, gid: process.getegid?.() ?? 0, groups: process.getgroups?.() ?? [], name: uid === 0 ? "root" : `uid ${uid}` },

@@ -2,7 +2,6 @@
  * The schema of aether.yaml: the only place that says which fields there are. Types, JSON schema, docs/configuration.md
  * and the "did you mean" of misspelt keys come from it. What takes more than one field to judge is in checks.ts.
  */
-import { availableParallelism } from "node:os";
 import { z } from "zod";
 import { logLevels } from "../../protocol/config.ts";
 import { idPattern, maxEngineNameLength, maxFunctionIdLength } from "../../protocol/paths.ts";
@@ -75,14 +74,18 @@ export const idleSchema = z.strictObject(
   rule("a mapping with suspend_after, snapshot_after, ignore_open"),
 );
 
-const commandText = z.string(rule("a text")).refine((value) => !value.includes("\0"), rule("a text without NUL"));
+/** A text; the reader of the file has already turned plain numbers and true/false back into what was written. */
+const textAsWritten = z
+  .string(rule("a text"))
+  .refine((value) => !value.includes("\0"), rule("a text without NUL"))
+  .meta({ type: ["string", "number", "boolean"] });
 
 const command = z
-  .union([commandText, z.array(commandText, rule("a list of words"))], rule("a list of words, or one line that is split without a shell"))
+  .union([z.string().refine((value) => !value.includes("\0"), rule("a text without NUL")), z.array(textAsWritten, rule("a list of words"))], rule("a list of words, or one line that is split without a shell"))
   .describe(
     "The program and its arguments: a list, or one line split without a shell (quotes and backslashes work, nothing is expanded). The program is found through PATH; with a slash it is relative to `cwd`.",
   )
-  .meta({ examples: ["python3 handler.py", ["node", "handler.mjs"]] });
+  .meta({ title: "text or list of texts", examples: ["python3 handler.py", ["node", "handler.mjs"]] });
 
 const ready = z.union(
   [z.literal("handshake"), z.literal("port"), z.strictObject({ http: httpPath.describe("Path that answers 2xx once the function is ready.") })],
@@ -92,8 +95,8 @@ const ready = z.union(
 const env = z
   .record(
     // The prefix is reserved as a whole, so that a later Aether can set more.
-    z.string().regex(/^(?!AETHER_)[^=\0]+$/, rule("without = and not begin with AETHER_, which Aether sets itself")),
-    z.string(rule("a text")).refine((value) => !value.includes("\0"), rule("a text without NUL")),
+    z.string().regex(/^(?!AETHER_)[^=\0]+$/, { error: () => "must not contain = or begin with AETHER_, which is reserved for Aether" }),
+    textAsWritten,
     rule("a mapping of names to texts"),
   )
   .default({})
@@ -125,7 +128,7 @@ export const functionSchema = z.strictObject(
       .describe("Most memory the function may use, at least 8MiB and at most the machine's. Default: no limit.")
       .meta({ examples: ["128MiB"] }),
     user: z
-      .union([text("a user"), z.number()], rule("a user: name, uid, or name:group"))
+      .union([text("a user"), z.number().meta({ type: "integer", minimum: 0 })], rule("a user: name, uid, or name:group"))
       .optional()
       .describe("User to run as: `name`, `uid` or `name:group`. Default: the user of the engine.")
       .meta({ examples: ["nobody", "1000", "www-data:www-data"] }),
@@ -173,7 +176,7 @@ export const engineSchema = z.strictObject(
       .number(rule("a whole number from 1 to 256"))
       .refine((value) => Number.isInteger(value) && value >= 1 && value <= 256, rule("a whole number from 1 to 256"))
       .meta({ type: "integer", minimum: 1, maximum: 256 })
-      .default(() => Math.min(256, availableParallelism()))
+      .optional()
       .describe("How many restores run at once. Default: the number of processor cores."),
   },
   rule("a mapping of engine settings"),
