@@ -61,6 +61,9 @@ if (invoked !== undefined && realpathSync(invoked) === fileURLToPath(import.meta
     process.stderr.write(`setup: unknown word ${unknown}; known: ${known.join(" ")}\n`);
     process.exitCode = 2;
   } else {
-    process.exitCode = await setup({ dev: process.argv.includes("--dev"), quiet: process.argv.includes("--quiet") });
+    process.exitCode = await setup({
+      dev: process.argv.includes("--dev"),
+      quiet: process.argv.includes("--quiet"),
+    });
   }
 }

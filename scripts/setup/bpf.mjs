@@ -74,7 +74,9 @@ export const bpf = {
       if (result.code !== 0) {
         throw new SetupError({
           what: `bpf/${basename(source)} does not compile`,
-          why: result.stderr.split("\n").find((line) => line.includes("error:")) ?? `clang: exit code ${result.code}`,
+          why:
+            result.stderr.split("\n").find((line) => line.includes("error:")) ??
+            `clang: exit code ${result.code}`,
           fix: "see the compiler's words below",
           output: result.stderr,
         });

@@ -45,7 +45,9 @@ export const build = {
     if (result.code !== 0) {
       throw new SetupError({
         what: "src/ does not compile",
-        why: result.stdout.split("\n").find((line) => line.includes("error TS")) ?? `tsc: exit code ${result.code}`,
+        why:
+          result.stdout.split("\n").find((line) => line.includes("error TS")) ??
+          `tsc: exit code ${result.code}`,
         fix: "see the compiler's words below; by hand: npm run build",
         output: result.stdout + result.stderr,
       });

@@ -67,7 +67,9 @@ export async function fillPrefix({ root, folder, prefix }) {
   const triplet = process.arch === "arm64" ? "aarch64-linux-gnu" : "x86_64-linux-gnu";
   /** @param {string} name */
   const find = (name) => {
-    const path = ["usr/lib", "lib"].map((part) => `${root}/${part}/${triplet}/${name}`).find((file) => existsSync(file));
+    const path = ["usr/lib", "lib"]
+      .map((part) => `${root}/${part}/${triplet}/${name}`)
+      .find((file) => existsSync(file));
     if (path !== undefined) return realpathSync(path);
     throw new SetupError({
       what: "CRIU cannot be put together",
@@ -82,7 +84,9 @@ export async function fillPrefix({ root, folder, prefix }) {
   };
   for (const part of ["bin", "lib/private"]) mkdirSync(`${folder}/${part}`, { recursive: true });
 
-  const program = ["usr/sbin/criu", "usr/bin/criu"].map((part) => `${root}/${part}`).find((file) => existsSync(file));
+  const program = ["usr/sbin/criu", "usr/bin/criu"]
+    .map((part) => `${root}/${part}`)
+    .find((file) => existsSync(file));
   const binary = `${folder}/bin/criu`;
   copy(program ?? `${root}/usr/sbin/criu`, binary);
   const loader = basename((await must("patchelf", ["--print-interpreter", binary])).trim());

@@ -1,7 +1,23 @@
 // @ts-check
-import { copyFileSync, existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { release } from "node:os";
-import { archiveKeyring, PrivateApt, sourceLine, systemArchives, systemCandidate, systemUpdate } from "./apt.mjs";
+import {
+  archiveKeyring,
+  PrivateApt,
+  sourceLine,
+  systemArchives,
+  systemCandidate,
+  systemUpdate,
+} from "./apt.mjs";
 import { fillPrefix, unpack } from "./criu-prefix.mjs";
 import { cannotInstall, installPackages } from "./debian-packages.mjs";
 import { EXIT_MACHINE, SetupError, lastLine } from "./errors.mjs";
@@ -123,7 +139,7 @@ function replacePrefix(folder) {
  * The machine's own CRIU, where it is new enough and passes its check: the prefix then only points at it.
  * @param {(text: string) => void} doing
  */
-async function useSystemCriu(doing) {
+async function linkSystemCriu(doing) {
   let program = which("criu");
   if (program === null || !atLeast(await versionOf(program), CRIU_MINIMUM)) {
     const m = machine();
@@ -160,11 +176,13 @@ const BY_HAND = `install CRIU ${CRIU_MINIMUM} or newer with its library (Debian:
  */
 async function fetchDebianCriu(doing) {
   const m = machine();
-  if (!m.apt || !isDebian()) throw unavailable(`${m.distribution} has none, and a newer release is only sought for Debian`, BY_HAND);
+  if (!m.apt || !isDebian())
+    throw unavailable(`${m.distribution} has none, and a newer release is only sought for Debian`, BY_HAND);
   const problem = cannotInstall(m, ["criu", "libcriu2"]);
   if (problem) throw problem;
   const keyring = archiveKeyring();
-  if (keyring === null) throw unavailable("Debian's keys are not there to check it", "apt-get install debian-archive-keyring");
+  if (keyring === null)
+    throw unavailable("Debian's keys are not there to check it", "apt-get install debian-archive-keyring");
   if (which("patchelf") === null) await installPackages(["patchelf"], doing);
 
   let archives = await systemArchives();
@@ -175,7 +193,10 @@ async function fetchDebianCriu(doing) {
   }
   const archive = archives[0];
   if (archive === undefined) {
-    throw unavailable("apt is configured for no Debian archive", "add one to /etc/apt/sources.list (main), then apt-get update");
+    throw unavailable(
+      "apt is configured for no Debian archive",
+      "add one to /etc/apt/sources.list (main), then apt-get update",
+    );
   }
 
   const tried = [];
@@ -213,7 +234,9 @@ export const criu = {
     const here = { prefix: CRIU, arch: process.arch, kernel: release(), exists: existsSync };
     const manifest = readManifest();
     const why = whyCriuStale(manifest, here);
-    return why === null ? { ok: true, note: `${manifest?.version} from ${manifest?.source}` } : { ok: false, why };
+    return why === null
+      ? { ok: true, note: `${manifest?.version} from ${manifest?.source}` }
+      : { ok: false, why };
   },
   async run(_context, doing) {
     if (!machine().root) {
@@ -237,7 +260,7 @@ export const criu = {
         if (good) return;
       }
       mkdirSync(WORK, { recursive: true });
-      if (!(await useSystemCriu(doing))) await fetchDebianCriu(doing);
+      if (!(await linkSystemCriu(doing))) await fetchDebianCriu(doing);
     } finally {
       rmSync(WORK, { recursive: true, force: true });
     }

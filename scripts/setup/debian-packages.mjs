@@ -65,7 +65,8 @@ export async function installPackages(packages, doing) {
   if (still.length > 0) {
     throw new SetupError({
       what: `apt knows no package ${still.join(", ")}`,
-      why: updateOutput === "" ? "no configured source has it" : "apt-get update failed (network, or a source)",
+      why:
+        updateOutput === "" ? "no configured source has it" : "apt-get update failed (network, or a source)",
       fix: `check /etc/apt/sources.list*, then: apt-get update && ${installCommand(packages)}`,
       output: updateOutput,
       exitCode: EXIT_MACHINE,

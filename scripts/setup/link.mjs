@@ -1,5 +1,15 @@
 // @ts-check
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, realpathSync, rmSync, symlinkSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname } from "node:path";
 import { SetupError } from "./errors.mjs";
@@ -35,7 +45,8 @@ export function linkPlan(prefix) {
 const isThere = (path) => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 
 /** @param {string} path @returns {string | null} */
-const linkTarget = (path) => (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ? readlinkSync(path) : null);
+const linkTarget = (path) =>
+  lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ? readlinkSync(path) : null;
 
 /**
  * Whose command it is: ours from this checkout, ours from another one (or from one that is gone), or a stranger's.
@@ -44,11 +55,14 @@ const linkTarget = (path) => (lstatSync(path, { throwIfNoEntry: false })?.isSymb
  */
 export function ownerOf(prefix) {
   const { folder, bin } = linkPlan(prefix);
-  if (!isThere(bin.path)) return isThere(folder.path) && linkTarget(folder.path) === null ? "foreign" : "none";
+  if (!isThere(bin.path))
+    return isThere(folder.path) && linkTarget(folder.path) === null ? "foreign" : "none";
   if (linkTarget(bin.path) === bin.to) {
     const target = linkTarget(folder.path);
     if (target === null) return isThere(folder.path) ? "foreign" : "none";
-    return existsSync(CLI) && existsSync(bin.path) && realpathSync(bin.path) === realpathSync(CLI) ? "ours" : "other checkout";
+    return existsSync(CLI) && existsSync(bin.path) && realpathSync(bin.path) === realpathSync(CLI)
+      ? "ours"
+      : "other checkout";
   }
   return "foreign";
 }
@@ -70,7 +84,9 @@ function remembered() {
   const [prefix, warning] = stamp.outputs;
   if (prefix === undefined || stamp.inputs !== stampInputs(prefix)) return null;
   const given = process.env.npm_config_global_prefix;
-  return given !== undefined && given !== "" && given !== prefix ? null : { prefix, warning: warning ?? null };
+  return given !== undefined && given !== "" && given !== prefix
+    ? null
+    : { prefix, warning: warning ?? null };
 }
 
 /** @param {string} prefix */
@@ -80,7 +96,10 @@ function stampInputs(prefix) {
 
 /** @param {string} prefix @param {string} [warning] */
 function remember(prefix, warning) {
-  writeStamp(STAMP, { inputs: stampInputs(prefix), outputs: warning === undefined ? [prefix] : [prefix, warning] });
+  writeStamp(STAMP, {
+    inputs: stampInputs(prefix),
+    outputs: warning === undefined ? [prefix] : [prefix, warning],
+  });
 }
 
 /** @param {{ path: string, to: string }} link */
@@ -95,7 +114,11 @@ async function npxProblem() {
   const empty = mkdtempSync(`${tmpdir()}/aether-npx-`);
   try {
     // --no: never fetch a package; without the variables by which an outer npm points at this project.
-    const env = Object.fromEntries(Object.keys(process.env).filter((name) => name.startsWith("npm_")).map((name) => [name, undefined]));
+    const env = Object.fromEntries(
+      Object.keys(process.env)
+        .filter((name) => name.startsWith("npm_"))
+        .map((name) => [name, undefined]),
+    );
     const [own, npx] = await Promise.all([
       run(NODE, [CLI, "--version"], { cwd: empty, timeoutMs: 30_000 }),
       run("npx", ["--no", COMMAND, "--version"], { cwd: empty, env, timeoutMs: 60_000 }),
@@ -133,7 +156,10 @@ export const link = {
     const { folder, bin } = linkPlan(prefix);
     const byHand = `run this checkout's as ${CLI}`;
     if (ownerOf(prefix) === "foreign") {
-      return remember(prefix, `another program is at ${bin.path} and stays; ${byHand}, or remove that one and set up again`);
+      return remember(
+        prefix,
+        `another program is at ${bin.path} and stays; ${byHand}, or remove that one and set up again`,
+      );
     }
     try {
       place(folder);

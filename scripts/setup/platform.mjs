@@ -61,7 +61,10 @@ export function platformProblem(m) {
     return problem(`there is no Node 24 package for ${m.arch}`, "use an x86-64 or arm64 machine");
   }
   if (!atLeast(m.node, NODE_MINIMUM)) {
-    return problem(`Node ${m.node} is older than ${NODE_MINIMUM}`, "install Node 20 or newer with npm 10 or newer");
+    return problem(
+      `Node ${m.node} is older than ${NODE_MINIMUM}`,
+      "install Node 20 or newer with npm 10 or newer",
+    );
   }
   if (m.npm !== null && !atLeast(m.npm, NPM_MINIMUM)) {
     return problem(`npm ${m.npm} is older than ${NPM_MINIMUM}`, "npm install -g npm@10");

@@ -75,7 +75,9 @@ export class Progress {
   /** @param {unknown} error @param {string} title */
   fail(error, title) {
     this.end();
-    this.stream.write(`${failureLines(error, title, this.live ? this.paint(31, "✗") : "FAILED").join("\n")}\n`);
+    this.stream.write(
+      `${failureLines(error, title, this.live ? this.paint(31, "✗") : "FAILED").join("\n")}\n`,
+    );
   }
 
   /** @param {string} what */
@@ -126,9 +128,20 @@ export function seconds(ms) {
 export function failureLines(error, title, mark = "FAILED") {
   if (!(error instanceof SetupError)) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    return [`${mark} ${title}`, `  why: an error in the set-up scripts`, `  do:  report it with these lines`, text];
+    return [
+      `${mark} ${title}`,
+      `  why: an error in the set-up scripts`,
+      `  do:  report it with these lines`,
+      text,
+    ];
   }
   const lines = [`${mark} ${title}: ${error.what}`, `  why: ${error.why}`, `  do:  ${error.fix}`];
-  if (error.output.trim() !== "") lines.push("", ...lastLines(error.output).split("\n").map((l) => `  | ${l}`));
+  if (error.output.trim() !== "")
+    lines.push(
+      "",
+      ...lastLines(error.output)
+        .split("\n")
+        .map((l) => `  | ${l}`),
+    );
   return lines;
 }

@@ -18,10 +18,11 @@ import { STAMPS } from "./paths.mjs";
  */
 export function filesBelow(folder, wanted = () => true) {
   if (!existsSync(folder)) return [];
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => `${entry.parentPath ?? entry.path}/${entry.name}`)
-    .filter(wanted)
+  return readdirSync(folder, { withFileTypes: true })
+    .flatMap((entry) => {
+      const path = `${folder}/${entry.name}`;
+      return entry.isDirectory() ? filesBelow(path, wanted) : entry.isFile() && wanted(path) ? [path] : [];
+    })
     .sort();
 }
 
