@@ -1,7 +1,8 @@
 /** The console's connection to an engine over its control socket: one stream, shared by all subscribers. */
 import { controlPaths } from "../protocol/control.ts";
 import type { ActionResponse, FunctionAction, ReloadResponse, StreamMessage } from "../protocol/control.ts";
-import { AetherError, toAetherError } from "../protocol/errors.ts";
+import { toAetherError } from "../protocol/errors.ts";
+import type { AetherError } from "../protocol/errors.ts";
 import { enginePaths } from "../protocol/paths.ts";
 import type { EngineConnection } from "./connection.ts";
 import { ControlRequests } from "./control-requests.ts";
@@ -39,7 +40,10 @@ class ControlClient implements EngineConnection {
   constructor(options: ConnectOptions) {
     this.engineName = options.engineName;
     this.mode = options.mode;
-    this.#requests = new ControlRequests(options.engineName, options.socketPath ?? enginePaths(options.engineName).controlSocket);
+    this.#requests = new ControlRequests(
+      options.engineName,
+      options.socketPath ?? enginePaths(options.engineName).controlSocket,
+    );
     const greeted = Promise.withResolvers<void>();
     this.greeted = greeted.promise;
     const query = `logs=${encodeURIComponent("*")}&events=${options.eventTail ?? 500}&tail=${options.logTail ?? 1000}`;
@@ -92,7 +96,7 @@ class ControlClient implements EngineConnection {
     if (message.type === "hello") this.#hello = message;
     if (message.type === "state") this.#state = message;
     if (this.#early === null) {
-      for (const listener of [...this.#listeners]) listener(message);
+      for (const listener of this.#listeners) listener(message);
       return;
     }
     // Bounded: a console subscribes as soon as it has the connection.

@@ -2,7 +2,13 @@
 import { Agent, request as httpRequest } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { controlPaths, controlVersion, controlVersionHeader } from "../protocol/control.ts";
-import type { ActionResponse, FunctionAction, LogLine, ReloadResponse, StreamMessage } from "../protocol/control.ts";
+import type {
+  ActionResponse,
+  FunctionAction,
+  LogLine,
+  ReloadResponse,
+  StreamMessage,
+} from "../protocol/control.ts";
 import type { EngineEvent } from "../protocol/events.ts";
 import { enginePaths } from "../protocol/paths.ts";
 import type { EngineView } from "../protocol/views.ts";
@@ -41,7 +47,10 @@ export class ControlRequests implements Disposable {
   }
 
   logs(functionId: string, tail: number): Promise<readonly LogLine[]> {
-    return this.#ask({ method: "GET", path: `${controlPaths.logs(functionId)}?tail=${tail}` }, readDeadlineMs);
+    return this.#ask(
+      { method: "GET", path: `${controlPaths.logs(functionId)}?tail=${tail}` },
+      readDeadlineMs,
+    );
   }
 
   action(functionId: string, action: FunctionAction): Promise<ActionResponse> {
@@ -72,7 +81,10 @@ export class ControlRequests implements Disposable {
   async *stream(path: string, signal?: AbortSignal): AsyncGenerator<StreamMessage, void> {
     let response: IncomingMessage | null = null;
     try {
-      response = await this.#send({ method: "GET", path }, { deadlineMs: readDeadlineMs, agent: false, signal });
+      response = await this.#send(
+        { method: "GET", path },
+        { deadlineMs: readDeadlineMs, agent: false, signal },
+      );
       await this.#checkStatus(response);
       const { socket } = response;
       socket.setTimeout(silenceDeadlineMs, () => {
@@ -107,7 +119,10 @@ export class ControlRequests implements Disposable {
   }
 
   /** Resolves with the head of the answer. The deadline covers the body too, except that of a stream. */
-  async #send(call: Call, options: { deadlineMs: number; agent: Agent | false; signal?: AbortSignal | undefined }): Promise<IncomingMessage> {
+  async #send(
+    call: Call,
+    options: { deadlineMs: number; agent: Agent | false; signal?: AbortSignal | undefined },
+  ): Promise<IncomingMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const body = call.body === undefined ? null : JSON.stringify(call.body);
     const request = httpRequest({
@@ -118,12 +133,16 @@ export class ControlRequests implements Disposable {
       headers: {
         host: "engine",
         [controlVersionHeader]: `${controlVersion}`,
-        ...(body === null ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(body) }),
+        ...(body === null
+          ? {}
+          : { "content-type": "application/json", "content-length": Buffer.byteLength(body) }),
       },
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
     const deadline = setTimeout(() => {
-      request.destroy(engineLost(this.engineName, `it has not answered within ${options.deadlineMs / 1000} s`));
+      request.destroy(
+        engineLost(this.engineName, `it has not answered within ${options.deadlineMs / 1000} s`),
+      );
     }, options.deadlineMs);
     request.on("response", (response) => {
       if (options.agent === false) clearTimeout(deadline);

@@ -46,9 +46,13 @@ function parseMessage(line: string): StreamMessage | null {
   if (!messageTypes.has((value as { type?: unknown }).type)) return null;
   const message = value as StreamMessage;
   if (message.type === "hello" && message.version !== controlVersion) {
-    throw new AetherError("AE_ENGINE_LOST", `the engine speaks version ${message.version} of the control protocol, not ${controlVersion}`, {
-      hint: "Restart the engine with this `aether`.",
-    });
+    throw new AetherError(
+      "AE_ENGINE_LOST",
+      `the engine speaks version ${message.version} of the control protocol, not ${controlVersion}`,
+      {
+        hint: "Restart the engine with this `aether`.",
+      },
+    );
   }
   return message;
 }

@@ -26,7 +26,7 @@ export class EventLog {
     const event: EngineEvent = { ...body, seq: this.#nextSeq, atMs: this.#now() };
     this.#ring[this.#nextSeq % this.#capacity] = event;
     this.#nextSeq += 1;
-    for (const listener of [...this.#listeners]) listener(event);
+    for (const listener of this.#listeners) listener(event);
     return event;
   }
 

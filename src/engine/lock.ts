@@ -19,7 +19,9 @@ export interface EngineLock {
   [Symbol.dispose](): void;
 }
 
-export type LockResult = { readonly ok: true; readonly lock: EngineLock } | { readonly ok: false; readonly error: AetherError };
+export type LockResult =
+  | { readonly ok: true; readonly lock: EngineLock }
+  | { readonly ok: false; readonly error: AetherError };
 
 export interface LockRequest {
   readonly name: string;
@@ -41,7 +43,8 @@ export function processStartTicks(pid: number): number | null {
 export function acquireEngineLock(request: LockRequest): LockResult {
   const { runtimeDir, lockFile } = enginePaths(request.name);
   const startTicks = processStartTicks(process.pid);
-  if (startTicks === null) throw new AetherError("AE_INTERNAL", "cannot read /proc/self/stat: is /proc mounted?");
+  if (startTicks === null)
+    throw new AetherError("AE_INTERNAL", "cannot read /proc/self/stat: is /proc mounted?");
   const record: EngineRecord = { ...request, pid: process.pid, startTicks };
   mkdirSync(runtimeDir, { recursive: true, mode: 0o700 });
   let previous: EngineRecord | null = null;
@@ -53,7 +56,13 @@ export function acquireEngineLock(request: LockRequest): LockResult {
     if (holder !== null && isAlive(holder)) return { ok: false, error: alreadyRunning(holder) };
     if (removeStale(text, record, lockFile)) previous = holder ?? previous;
   }
-  return { ok: false, error: new AetherError("AE_ENGINE_RUNNING", `engine ${request.name}: other engines of this name are starting at the same time`) };
+  return {
+    ok: false,
+    error: new AetherError(
+      "AE_ENGINE_RUNNING",
+      `engine ${request.name}: other engines of this name are starting at the same time`,
+    ),
+  };
 }
 
 /** Creates the lock with its whole content in one step, so that no reader sees half of it; false where there is one. */
@@ -126,7 +135,12 @@ function alreadyRunning(holder: EngineRecord): AetherError {
   return new AetherError("AE_ENGINE_RUNNING", `engine ${holder.name} is already running`, {
     why: `process ${holder.pid} has held the name since ${new Date(holder.startedAtMs).toISOString()}`,
     hint: `Attach to it with \`aether --engine ${holder.name}\`, end it with \`aether --engine ${holder.name} down\`, or give this engine another name.`,
-    data: { name: holder.name, pid: holder.pid, startedAt: new Date(holder.startedAtMs).toISOString(), configFile: holder.configFile },
+    data: {
+      name: holder.name,
+      pid: holder.pid,
+      startedAt: new Date(holder.startedAtMs).toISOString(),
+      configFile: holder.configFile,
+    },
   });
 }
 

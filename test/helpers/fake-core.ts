@@ -62,7 +62,10 @@ export class FakeCore implements ControlCore {
   readonly #listeners = new Set<(change: CoreChange) => void>();
   readonly #name: string;
 
-  constructor(name = "test", functions: FunctionView[] = [fakeFunction("hello"), fakeFunction("other", { triggerPort: 8081 })]) {
+  constructor(
+    name = "test",
+    functions: FunctionView[] = [fakeFunction("hello"), fakeFunction("other", { triggerPort: 8081 })],
+  ) {
     this.#name = name;
     this.functions = functions;
     this.eventLog.subscribe((event) => this.emit({ type: "event", event }));
@@ -74,7 +77,7 @@ export class FakeCore implements ControlCore {
   }
 
   emit(change: CoreChange): void {
-    for (const listener of [...this.#listeners]) listener(change);
+    for (const listener of this.#listeners) listener(change);
   }
 
   view(): EngineView {

@@ -1,5 +1,11 @@
 /** What the control socket needs of the engine. The engine implements it; tests use a fake (test/helpers/fake-core.ts). */
-import type { ActionResponse, FunctionAction, LogLine, ReloadResponse, StreamMessage } from "../../protocol/control.ts";
+import type {
+  ActionResponse,
+  FunctionAction,
+  LogLine,
+  ReloadResponse,
+  StreamMessage,
+} from "../../protocol/control.ts";
 import type { EngineEvent } from "../../protocol/events.ts";
 import type { EngineView } from "../../protocol/views.ts";
 

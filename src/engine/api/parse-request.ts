@@ -72,11 +72,21 @@ function matchFunction(url: URL): ControlRequest | null {
   if (action === undefined && verb !== "logs") return null;
   const functionId = checkId(decode(encoded));
   if (action !== undefined) return { type: "action", functionId, action };
-  return { type: "logs", functionId, tail: count(url.searchParams, "tail", 100), follow: flag(url.searchParams, "follow") };
+  return {
+    type: "logs",
+    functionId,
+    tail: count(url.searchParams, "tail", 100),
+    follow: flag(url.searchParams, "follow"),
+  };
 }
 
 function isReading(request: ControlRequest): boolean {
-  return request.type === "state" || request.type === "stream" || request.type === "events" || request.type === "logs";
+  return (
+    request.type === "state" ||
+    request.type === "stream" ||
+    request.type === "events" ||
+    request.type === "logs"
+  );
 }
 
 function decode(text: string): string {
@@ -89,7 +99,10 @@ function decode(text: string): string {
 
 function checkId(id: string): string {
   if (id.length <= maxFunctionIdLength && idPattern.test(id)) return id;
-  throw usage(`${JSON.stringify(id.slice(0, 80))} is not a function id`, `an id has letters, digits, - and _, at most ${maxFunctionIdLength}`);
+  throw usage(
+    `${JSON.stringify(id.slice(0, 80))} is not a function id`,
+    `an id has letters, digits, - and _, at most ${maxFunctionIdLength}`,
+  );
 }
 
 function count(query: URLSearchParams, name: string, fallback: number): number {

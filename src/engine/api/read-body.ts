@@ -9,7 +9,9 @@ export async function readDeployFile(request: IncomingMessage): Promise<string> 
   const body = await readJson(request);
   const file = typeof body === "object" && body !== null ? (body as { file?: unknown }).file : undefined;
   if (typeof file !== "string" || !file.startsWith("/") || file.length > 4096 || file.includes("\0")) {
-    throw new AetherError("AE_USAGE", "a deploy needs the absolute path of a file", { hint: 'Send {"file": "/path/aether.yaml"}.' });
+    throw new AetherError("AE_USAGE", "a deploy needs the absolute path of a file", {
+      hint: 'Send {"file": "/path/aether.yaml"}.',
+    });
   }
   return file;
 }
@@ -19,7 +21,10 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > maxBodyBytes) throw new AetherError("AE_USAGE", `the request's body is longer than ${maxBodyBytes} bytes`, { data: { status: 413 } });
+    if (bytes > maxBodyBytes)
+      throw new AetherError("AE_USAGE", `the request's body is longer than ${maxBodyBytes} bytes`, {
+        data: { status: 413 },
+      });
     chunks.push(chunk);
   }
   try {

@@ -20,7 +20,11 @@ export interface RouteOptions {
 }
 
 /** Answers one request; never throws. */
-export async function handleRequest(options: RouteOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+export async function handleRequest(
+  options: RouteOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   try {
     checkVersion(request);
     const parsed = parseRequest(request.method ?? "", request.url ?? "");
@@ -33,9 +37,15 @@ export async function handleRequest(options: RouteOptions, request: IncomingMess
   }
 }
 
-async function dispatch(options: RouteOptions, order: ControlRequest, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function dispatch(
+  options: RouteOptions,
+  order: ControlRequest,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const { core } = options;
-  const within = <T>(what: string, work: Promise<T>): Promise<T> => withDeadline(what, work, options.orderDeadlineMs);
+  const within = <T>(what: string, work: Promise<T>): Promise<T> =>
+    withDeadline(what, work, options.orderDeadlineMs);
   switch (order.type) {
     case "state":
       return sendJson(response, 200, core.view());
@@ -48,7 +58,11 @@ async function dispatch(options: RouteOptions, order: ControlRequest, request: I
       if (order.follow) return openFollow(options, order, response);
       return sendJson(response, 200, core.logs(order.functionId, order.tail));
     case "action":
-      return sendJson(response, 200, await within(`${order.action} of ${order.functionId}`, core.action(order.functionId, order.action)));
+      return sendJson(
+        response,
+        200,
+        await within(`${order.action} of ${order.functionId}`, core.action(order.functionId, order.action)),
+      );
     case "reload":
       return sendJson(response, 200, await within("the reload", core.reload()));
     case "deploy": {
@@ -64,11 +78,18 @@ async function dispatch(options: RouteOptions, order: ControlRequest, request: I
 }
 
 /** The console's stream: greeting, state, the last events and lines, then whatever changes. */
-function openStream(options: RouteOptions, order: Extract<ControlRequest, { type: "stream" }>, response: ServerResponse): void {
+function openStream(
+  options: RouteOptions,
+  order: Extract<ControlRequest, { type: "stream" }>,
+  response: ServerResponse,
+): void {
   const { core } = options;
   const view = core.view();
   const lines = order.logs === null ? [] : core.logs(order.logs === "*" ? null : order.logs, order.tail);
-  const writer = new StreamWriter(response, new StreamQueue({ filter: { state: true, events: true, logs: order.logs } }));
+  const writer = new StreamWriter(
+    response,
+    new StreamQueue({ filter: { state: true, events: true, logs: order.logs } }),
+  );
   writer.write({ type: "hello", version: controlVersion, engine: view.engine.name });
   writer.push({ type: "state", state: view });
   for (const event of core.events(order.events)) writer.push({ type: "event", event });
@@ -77,14 +98,19 @@ function openStream(options: RouteOptions, order: Extract<ControlRequest, { type
 }
 
 /** `logs -f` and `events -f`: the same messages, of one kind only. */
-function openFollow(options: RouteOptions, order: Extract<ControlRequest, { type: "logs" | "events" }>, response: ServerResponse): void {
+function openFollow(
+  options: RouteOptions,
+  order: Extract<ControlRequest, { type: "logs" | "events" }>,
+  response: ServerResponse,
+): void {
   const { core } = options;
   const functionId = order.type === "logs" ? order.functionId : null;
   const lines = functionId === null ? [] : core.logs(functionId, order.tail);
   const filter = { state: false, events: order.type === "events", logs: functionId };
   const writer = new StreamWriter(response, new StreamQueue({ filter }));
   writer.write({ type: "hello", version: controlVersion, engine: core.view().engine.name });
-  if (order.type === "events") for (const event of core.events(order.tail)) writer.push({ type: "event", event });
+  if (order.type === "events")
+    for (const event of core.events(order.tail)) writer.push({ type: "event", event });
   if (lines.length > 0) writer.push({ type: "logs", lines });
   follow(options, writer, response);
 }
@@ -102,15 +128,23 @@ function follow(options: RouteOptions, writer: StreamWriter, response: ServerRes
 function checkVersion(request: IncomingMessage): void {
   const version = request.headers[controlVersionHeader];
   if (version === undefined || version === `${controlVersion}`) return; // curl sends none
-  throw new AetherError("AE_USAGE", `this engine speaks version ${controlVersion} of the control protocol, not ${String(version)}`, {
-    hint: "Use the `aether` that started the engine, or restart the engine with this one.",
-  });
+  throw new AetherError(
+    "AE_USAGE",
+    `this engine speaks version ${controlVersion} of the control protocol, not ${String(version)}`,
+    {
+      hint: "Use the `aether` that started the engine, or restart the engine with this one.",
+    },
+  );
 }
 
 async function withDeadline<T>(what: string, work: Promise<T>, deadlineMs: number): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
-    late.reject(new AetherError("AE_ENGINE_LOST", `${what} has not ended within ${deadlineMs / 1000} s`, { hint: "It goes on; `aether ps` shows how it ends." }));
+    late.reject(
+      new AetherError("AE_ENGINE_LOST", `${what} has not ended within ${deadlineMs / 1000} s`, {
+        hint: "It goes on; `aether ps` shows how it ends.",
+      }),
+    );
   }, deadlineMs);
   try {
     return await Promise.race([work, late.promise]);
@@ -121,7 +155,11 @@ async function withDeadline<T>(what: string, work: Promise<T>, deadlineMs: numbe
 
 function sendJson(response: ServerResponse, status: number, body: unknown): void {
   const text = `${JSON.stringify(body)}\n`;
-  response.writeHead(status, { "content-type": "application/json", "content-length": Buffer.byteLength(text), [controlVersionHeader]: `${controlVersion}` });
+  response.writeHead(status, {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(text),
+    [controlVersionHeader]: `${controlVersion}`,
+  });
   response.end(text);
 }
 

@@ -28,9 +28,12 @@ export async function startControlServer(options: ControlServerOptions): Promise
   const { core, path } = options;
   const streams = new Set<StreamWriter>();
   const routes = { core, orderDeadlineMs: options.orderDeadlineMs ?? 300_000, streams };
-  const server = createServer({ maxHeaderSize: 16 * 1024, requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
-    void handleRequest(routes, request, response);
-  });
+  const server = createServer(
+    { maxHeaderSize: 16 * 1024, requestTimeout: 30_000, headersTimeout: 10_000 },
+    (request, response) => {
+      void handleRequest(routes, request, response);
+    },
+  );
   // Clients keep their connection; were it closed when idle, a request could cross the closing and be lost.
   server.keepAliveTimeout = 0;
   await listen(server, path);

@@ -22,7 +22,9 @@ export interface StreamQueueOptions {
   readonly stateIntervalMs?: number;
 }
 
-type Entry = { readonly kind: "event"; readonly event: EngineEvent } | { readonly kind: "line"; readonly line: LogLine };
+type Entry =
+  | { readonly kind: "event"; readonly event: EngineEvent }
+  | { readonly kind: "line"; readonly line: LogLine };
 type State = Extract<StreamMessage, { readonly type: "state" }>;
 
 /** Lines are gathered into messages of about this size, so that a batch of the engine's is no unbounded message. */
@@ -96,7 +98,8 @@ export class StreamQueue {
   }
 
   #addLine(line: LogLine): void {
-    if (line.seq <= this.#lastLineSeq || (this.#filter.logs !== "*" && this.#filter.logs !== line.functionId)) return;
+    if (line.seq <= this.#lastLineSeq || (this.#filter.logs !== "*" && this.#filter.logs !== line.functionId))
+      return;
     this.#lastLineSeq = line.seq;
     this.#add({ kind: "line", line });
   }
@@ -104,7 +107,10 @@ export class StreamQueue {
   #add(entry: Entry): void {
     this.#entries.push(entry);
     this.#bytes += cost(entry);
-    while (this.pending.entries > this.#maxEntries || (this.#bytes > this.#maxBytes && this.pending.entries > 1)) {
+    while (
+      this.pending.entries > this.#maxEntries ||
+      (this.#bytes > this.#maxBytes && this.pending.entries > 1)
+    ) {
       const oldest = this.#shift();
       if (oldest === undefined) return;
       if (oldest.kind === "event") {
@@ -143,7 +149,11 @@ export class StreamQueue {
     if (first.kind === "event") return { type: "event", event: first.event };
     const lines = [first.line];
     let bytes = cost(first);
-    for (let next = this.#entries[this.#head]; next?.kind === "line" && bytes < logMessageBytes; next = this.#entries[this.#head]) {
+    for (
+      let next = this.#entries[this.#head];
+      next?.kind === "line" && bytes < logMessageBytes;
+      next = this.#entries[this.#head]
+    ) {
       this.#shift();
       lines.push(next.line);
       bytes += cost(next);

@@ -58,10 +58,13 @@ export class StreamWriter {
     }
     const dueAtMs = this.#queue.stateDueAtMs();
     if (dueAtMs === null || this.#blocked || this.#ended) return;
-    this.#stateTimer ??= setTimeout(() => {
-      this.#stateTimer = null;
-      this.#pump();
-    }, Math.max(1, dueAtMs - performance.now())).unref();
+    this.#stateTimer ??= setTimeout(
+      () => {
+        this.#stateTimer = null;
+        this.#pump();
+      },
+      Math.max(1, dueAtMs - performance.now()),
+    ).unref();
   }
 
   #stop(): void {

@@ -31,7 +31,8 @@ export class LineSplitter {
     for (let at = 0; at < chunk.length; at += 1) {
       const byte = chunk[at];
       if (byte !== lineFeed && byte !== carriageReturn) continue;
-      const continuesReturn = byte === lineFeed && this.#afterReturn && at === start && this.#pendingLength === 0;
+      const continuesReturn =
+        byte === lineFeed && this.#afterReturn && at === start && this.#pendingLength === 0;
       if (!continuesReturn) {
         this.#take(chunk.subarray(start, at), lines);
         lines.push(this.#flush());

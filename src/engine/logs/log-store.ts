@@ -83,7 +83,7 @@ export class LogStore {
     if (this.#batch.length === 0) return;
     const lines = this.#batch;
     this.#batch = [];
-    for (const listener of [...this.#listeners]) listener(lines);
+    for (const listener of this.#listeners) listener(lines);
   }
 
   [Symbol.dispose](): void {

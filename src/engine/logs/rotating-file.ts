@@ -69,7 +69,8 @@ export class RotatingFile {
   async #drain(): Promise<void> {
     await Promise.resolve(); // gather what is written in the same turn
     while (this.#buffer.length > 0) {
-      const dropped = this.#dropped === 0 ? "" : `-- ${this.#dropped} lines dropped: the disk was too slow --\n`;
+      const dropped =
+        this.#dropped === 0 ? "" : `-- ${this.#dropped} lines dropped: the disk was too slow --\n`;
       const text = this.#buffer.join("") + dropped;
       this.#buffer = [];
       this.#buffered = 0;
@@ -86,7 +87,8 @@ export class RotatingFile {
   }
 
   async #put(bytes: Uint8Array): Promise<void> {
-    if (this.#handle !== null && this.#size > 0 && this.#size + bytes.length > this.#maxBytes) await this.#rotate();
+    if (this.#handle !== null && this.#size > 0 && this.#size + bytes.length > this.#maxBytes)
+      await this.#rotate();
     this.#handle ??= await this.#open();
     await this.#handle.appendFile(bytes);
     this.#size += bytes.length;
@@ -113,7 +115,12 @@ export class RotatingFile {
   /** The text is lost; the function and the engine go on, and the next text is tried anew. */
   async #failed(error: unknown): Promise<void> {
     const code = (error as NodeJS.ErrnoException).code;
-    const why = code === "ENOSPC" ? "no space left on the device" : error instanceof Error ? error.message : String(error);
+    const why =
+      code === "ENOSPC"
+        ? "no space left on the device"
+        : error instanceof Error
+          ? error.message
+          : String(error);
     if (!this.#failing) this.#onNotice(`cannot write ${this.#path}: ${why}; its log goes on in memory only`);
     this.#failing = true;
     await this.#closeHandle();

@@ -23,7 +23,11 @@ async function rig(orderDeadlineMs?: number): Promise<Rig> {
   const dir = await mkdtemp(join(tmpdir(), "aether-api-"));
   const path = join(dir, "control.sock");
   const core = new FakeCore();
-  const server = await startControlServer({ core, path, ...(orderDeadlineMs === undefined ? {} : { orderDeadlineMs }) });
+  const server = await startControlServer({
+    core,
+    path,
+    ...(orderDeadlineMs === undefined ? {} : { orderDeadlineMs }),
+  });
   const requests = new ControlRequests("test", path);
   onTestFinished(async () => {
     requests[Symbol.dispose]();
@@ -34,14 +38,23 @@ async function rig(orderDeadlineMs?: number): Promise<Rig> {
 }
 
 /** A request as any program could send it. */
-function raw(path: string, method: string, target: string, body?: string, headers: Record<string, string> = {}) {
+function raw(
+  path: string,
+  method: string,
+  target: string,
+  body?: string,
+  headers: Record<string, string> = {},
+) {
   const answer = Promise.withResolvers<{ status: number; body: string }>();
-  const request = httpRequest({ socketPath: path, method, path: target, headers, agent: false }, (response) => {
-    let text = "";
-    response.on("data", (chunk: Buffer) => (text += chunk.toString()));
-    response.on("end", () => answer.resolve({ status: response.statusCode ?? 0, body: text }));
-    response.on("error", answer.reject);
-  });
+  const request = httpRequest(
+    { socketPath: path, method, path: target, headers, agent: false },
+    (response) => {
+      let text = "";
+      response.on("data", (chunk: Buffer) => (text += chunk.toString()));
+      response.on("end", () => answer.resolve({ status: response.statusCode ?? 0, body: text }));
+      response.on("error", answer.reject);
+    },
+  );
   request.on("error", answer.reject);
   request.end(body);
   return answer.promise;
@@ -80,7 +93,9 @@ describe("control socket", () => {
 
   test("a path too long for a socket is told", async ({ expect }) => {
     const path = `/tmp/${"x".repeat(120)}/control.sock`;
-    await expect(startControlServer({ core: new FakeCore(), path })).rejects.toMatchObject({ code: "AE_UNIX_SOCKET" });
+    await expect(startControlServer({ core: new FakeCore(), path })).rejects.toMatchObject({
+      code: "AE_UNIX_SOCKET",
+    });
   });
 
   test("every order reaches the core and its answer comes back", async ({ expect }) => {
@@ -90,7 +105,10 @@ describe("control socket", () => {
     expect((await requests.state()).functions.map((each) => each.id)).toEqual(["hello", "other"]);
     expect((await requests.logs("hello", 1)).map((line) => line.text)).toEqual(["two"]);
     expect(await requests.events(10)).toMatchObject([{ type: "notice", seq: 0 }]);
-    expect(await requests.action("hello", "snapshot")).toMatchObject({ durationMs: 12.5, function: { id: "hello" } });
+    expect(await requests.action("hello", "snapshot")).toMatchObject({
+      durationMs: 12.5,
+      function: { id: "hello" },
+    });
     expect(await requests.reload()).toMatchObject({ added: ["new"] });
     expect(await requests.deploy("/srv/other.yaml")).toMatchObject({ changed: ["hello"] });
     await requests.shutdown();
@@ -99,9 +117,18 @@ describe("control socket", () => {
 
   test("errors keep code, reason and hint on their way", async ({ expect }) => {
     const { core, requests } = await rig();
-    core.onAction = () => Promise.reject(new AetherError("AE_DUMP_FAILED", "cannot snapshot", { why: "io_uring", hint: "do", data: { x: 1 } }));
+    core.onAction = () =>
+      Promise.reject(
+        new AetherError("AE_DUMP_FAILED", "cannot snapshot", { why: "io_uring", hint: "do", data: { x: 1 } }),
+      );
     const failure = requests.action("hello", "snapshot");
-    await expect(failure).rejects.toMatchObject({ code: "AE_DUMP_FAILED", what: "cannot snapshot", why: "io_uring", hint: "do", data: { x: 1 } });
+    await expect(failure).rejects.toMatchObject({
+      code: "AE_DUMP_FAILED",
+      what: "cannot snapshot",
+      why: "io_uring",
+      hint: "do",
+      data: { x: 1 },
+    });
     await expect(requests.action("nobody", "wake")).rejects.toMatchObject({ code: "AE_UNKNOWN_FUNCTION" });
     await expect(requests.logs("nobody", 1)).rejects.toMatchObject({ code: "AE_UNKNOWN_FUNCTION" });
   });
@@ -166,7 +193,11 @@ describe("stream", () => {
     const { core, path } = await rig();
     core.eventLog.append({ type: "notice", functionId: null, text: "before" });
     core.store.append("hello", "stdout", "old line");
-    await using connection = await connectToEngine({ engineName: "test", mode: "attached", socketPath: path });
+    await using connection = await connectToEngine({
+      engineName: "test",
+      mode: "attached",
+      socketPath: path,
+    });
     const seen: StreamMessage[] = [];
     const late: StreamMessage[] = [];
     connection.subscribe((message) => void seen.push(message));
@@ -181,7 +212,9 @@ describe("stream", () => {
     expect(core.listenerCount).toBe(1);
   });
 
-  test("the engine's end in order closes with null, and a reader that leaves is forgotten", async ({ expect }) => {
+  test("the engine's end in order closes with null, and a reader that leaves is forgotten", async ({
+    expect,
+  }) => {
     const { core, server, path } = await rig();
     const staying = await connectToEngine({ engineName: "test", mode: "attached", socketPath: path });
     const leaving = await connectToEngine({ engineName: "test", mode: "attached", socketPath: path });
@@ -194,8 +227,15 @@ describe("stream", () => {
   });
 
   test("no engine is AE_ENGINE_NOT_RUNNING with the way to start one", async ({ expect }) => {
-    const failure = connectToEngine({ engineName: "ghost", mode: "attached", socketPath: "/tmp/no-such-dir/control.sock" });
-    await expect(failure).rejects.toMatchObject({ code: "AE_ENGINE_NOT_RUNNING", hint: expect.stringContaining("aether --engine ghost up") as string });
+    const failure = connectToEngine({
+      engineName: "ghost",
+      mode: "attached",
+      socketPath: "/tmp/no-such-dir/control.sock",
+    });
+    await expect(failure).rejects.toMatchObject({
+      code: "AE_ENGINE_NOT_RUNNING",
+      hint: expect.stringContaining("aether --engine ghost up") as string,
+    });
   });
 
   test("logs -f: the tail, then new lines of that function only", async ({ expect }) => {

@@ -26,7 +26,8 @@ async function answering(bytes: string, hangUp: boolean): Promise<string> {
 
 const head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n";
 const chunk = (text: string): string => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
-const hello = (version: number): string => chunk(`${JSON.stringify({ type: "hello", version, engine: "test" })}\n`);
+const hello = (version: number): string =>
+  chunk(`${JSON.stringify({ type: "hello", version, engine: "test" })}\n`);
 
 describe("an engine that breaks", () => {
   test("in the middle of a stream: closed resolves with AE_ENGINE_LOST", async ({ expect }) => {
@@ -37,21 +38,32 @@ describe("an engine that breaks", () => {
 
   test("before the greeting: the connection is refused", async ({ expect }) => {
     const socketPath = await answering(head, true);
-    await expect(connectToEngine({ engineName: "test", mode: "attached", socketPath })).rejects.toMatchObject({ code: "AE_ENGINE_LOST" });
+    await expect(connectToEngine({ engineName: "test", mode: "attached", socketPath })).rejects.toMatchObject(
+      { code: "AE_ENGINE_LOST" },
+    );
   });
 
   test("of another version: told so", async ({ expect }) => {
     const socketPath = await answering(head + hello(99), false);
     const failure = connectToEngine({ engineName: "test", mode: "attached", socketPath });
-    await expect(failure).rejects.toMatchObject({ code: "AE_ENGINE_LOST", what: expect.stringContaining("version 99") as string });
+    await expect(failure).rejects.toMatchObject({
+      code: "AE_ENGINE_LOST",
+      what: expect.stringContaining("version 99") as string,
+    });
   });
 
   test("unknown kinds of message and heartbeats are ignored, nonsense is not", async ({ expect }) => {
-    const socketPath = await answering(head + hello(1) + chunk('\n{"type":"future"}\n') + chunk("nonsense\n"), false);
+    const socketPath = await answering(
+      head + hello(1) + chunk('\n{"type":"future"}\n') + chunk("nonsense\n"),
+      false,
+    );
     await using connection = await connectToEngine({ engineName: "test", mode: "attached", socketPath });
     const types: string[] = [];
     connection.subscribe((message) => void types.push(message.type));
-    expect(await connection.closed).toMatchObject({ code: "AE_ENGINE_LOST", why: expect.stringContaining("not JSON") as string });
+    expect(await connection.closed).toMatchObject({
+      code: "AE_ENGINE_LOST",
+      why: expect.stringContaining("not JSON") as string,
+    });
     expect(types).toEqual(["hello"]);
   });
 

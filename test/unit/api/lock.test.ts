@@ -9,7 +9,12 @@ const base = await mkdtemp(join(tmpdir(), "aether-lock-"));
 vi.stubEnv("AETHER_RUNTIME_DIR", base);
 const { acquireEngineLock, processStartTicks } = await import("../../../src/engine/lock.ts");
 
-const request = (name: string) => ({ name, version: "0.1.0", configFile: "/etc/aether.yaml", startedAtMs: 1000 });
+const request = (name: string) => ({
+  name,
+  version: "0.1.0",
+  configFile: "/etc/aether.yaml",
+  startedAtMs: 1000,
+});
 const lockFile = (name: string): string => join(base, name, "engine.json");
 
 async function leave(name: string, content: unknown): Promise<void> {
@@ -24,7 +29,10 @@ describe("engine lock", () => {
   test("is taken, private, and given back", async ({ expect }) => {
     const result = acquireEngineLock(request("one"));
     if (!result.ok) throw result.error;
-    expect(JSON.parse(await readFile(lockFile("one"), "utf8"))).toMatchObject({ name: "one", pid: process.pid });
+    expect(JSON.parse(await readFile(lockFile("one"), "utf8"))).toMatchObject({
+      name: "one",
+      pid: process.pid,
+    });
     expect((await stat(join(base, "one"))).mode & 0o777).toBe(0o700);
     expect((await stat(lockFile("one"))).mode & 0o777).toBe(0o600);
     result.lock.setConfigFile("/other.yaml");
@@ -54,7 +62,11 @@ describe("engine lock", () => {
   });
 
   test("a process that got the pid of a dead engine is not mistaken for it", async ({ expect }) => {
-    await leave("four", { ...request("four"), pid: process.ppid, startTicks: (processStartTicks(process.ppid) ?? 0) + 1 });
+    await leave("four", {
+      ...request("four"),
+      pid: process.ppid,
+      startTicks: (processStartTicks(process.ppid) ?? 0) + 1,
+    });
     const result = acquireEngineLock(request("four"));
     expect(result.ok).toBe(true);
     if (result.ok) result.lock.release();

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, test } from "vitest";
 import { StreamQueue } from "../../../src/engine/api/stream-queue.ts";
 import type { CoreChange } from "../../../src/engine/api/control-core.ts";
@@ -8,7 +8,10 @@ import { FakeCore } from "../../helpers/fake-core.ts";
 
 const all = { state: true, events: true, logs: "*" } as const;
 const view = new FakeCore().view();
-const event = (seq: number): CoreChange => ({ type: "event", event: { type: "progress", ready: 0, total: 1, seq, atMs: seq } });
+const event = (seq: number): CoreChange => ({
+  type: "event",
+  event: { type: "progress", ready: 0, total: 1, seq, atMs: seq },
+});
 const logs = (seqs: readonly number[], text = "x", functionId = "f"): CoreChange => ({
   type: "logs",
   lines: seqs.map((seq) => ({ seq, atMs: seq, functionId, stream: "stdout", text })),
@@ -23,7 +26,7 @@ function takeAll(queue: StreamQueue, nowMs = 0): StreamMessage[] {
 describe("StreamQueue", () => {
   test("states are coalesced to the newest and come at most four times a second", ({ expect }) => {
     const queue = new StreamQueue({ filter: all });
-    const states = [1, 2, 3].map((readyCount) => ({ ...view, engine: { ...view.engine, readyCount } }));
+    const states = [1, 2, 3].map((readyCount) => new FakeCore(`at ${readyCount}`).view());
     for (const state of states) queue.push({ type: "state", state });
     expect(takeAll(queue, 1000)).toEqual([{ type: "state", state: states[2] }]);
     queue.push({ type: "state", state: view });
@@ -50,7 +53,9 @@ describe("StreamQueue", () => {
     expect(takeAll(queue)).toEqual([]);
   });
 
-  test("whatever comes, it stays within its bounds, keeps order and accounts for every record", ({ expect }) => {
+  test("whatever comes, it stays within its bounds, keeps order and accounts for every record", ({
+    expect,
+  }) => {
     const step = fc.oneof(fc.constant("event"), fc.constant("take"), fc.string({ maxLength: 400 }));
     fc.assert(
       fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
@@ -65,12 +70,18 @@ describe("StreamQueue", () => {
           expect(queue.pending.bytes).toBeLessThanOrEqual(8192);
         }
         out.push(...takeAll(queue));
-        const records = out.flatMap((m): (EngineEvent | LogLine)[] => (m.type === "event" ? [m.event] : m.type === "logs" ? [...m.lines] : []));
+        const records = out.flatMap((m): (EngineEvent | LogLine)[] =>
+          m.type === "event" ? [m.event] : m.type === "logs" ? [...m.lines] : [],
+        );
         const isNotice = (text: string): boolean => text.endsWith("left out: this reader is too slow");
-        const told = records.map((record) => ("text" in record && isNotice(record.text) ? Number.parseInt(record.text, 10) : 1));
+        const told = records.map((record) =>
+          "text" in record && isNotice(record.text) ? Number.parseInt(record.text, 10) : 1,
+        );
         expect(told.reduce((sum, count) => sum + count, 0)).toBe(pushed);
         for (const kind of ["event", "logs"] as const) {
-          const seqs = out.flatMap((m) => (m.type !== kind ? [] : m.type === "event" ? [m.event.seq] : m.lines.map((line) => line.seq)));
+          const seqs = out.flatMap((m) =>
+            m.type !== kind ? [] : m.type === "event" ? [m.event.seq] : m.lines.map((line) => line.seq),
+          );
           expect(seqs).toEqual([...new Set(seqs)].sort((a, b) => a - b));
         }
       }),
@@ -85,13 +96,18 @@ describe("StreamQueue", () => {
     for (const message of messages) expect(JSON.stringify(message).length).toBeLessThan(100_000);
   });
 
-  test("lines that came with the history do not come again with the batch that was under way", ({ expect }) => {
+  test("lines that came with the history do not come again with the batch that was under way", ({
+    expect,
+  }) => {
     const queue = new StreamQueue({ filter: all });
     queue.push(logs([4, 5]));
     queue.push(logs([3, 4, 5, 6]));
     queue.push(event(1));
     queue.push(event(1));
-    expect(takeAll(queue)).toMatchObject([{ lines: [{ seq: 4 }, { seq: 5 }, { seq: 6 }] }, { event: { seq: 1 } }]);
+    expect(takeAll(queue)).toMatchObject([
+      { lines: [{ seq: 4 }, { seq: 5 }, { seq: 6 }] },
+      { event: { seq: 1 } },
+    ]);
   });
 
   test("takes only what the filter asks for", ({ expect }) => {

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, test } from "vitest";
 import { EventLog } from "../../../src/engine/event-log.ts";
 
@@ -8,7 +8,8 @@ describe("EventLog", () => {
       fc.property(fc.integer({ min: 1, max: 20 }), fc.nat(80), fc.nat(40), (capacity, count, tail) => {
         let clock = 100;
         const log = new EventLog({ now: () => (clock += 1), capacity });
-        for (let index = 0; index < count; index += 1) log.append({ type: "progress", ready: index, total: count });
+        for (let index = 0; index < count; index += 1)
+          log.append({ type: "progress", ready: index, total: count });
         const seqs = log.tail(tail).map((event) => event.seq);
         const expected = Math.min(tail, count, capacity);
         expect(seqs).toEqual(Array.from({ length: expected }, (_, index) => count - expected + index));

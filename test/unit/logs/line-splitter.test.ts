@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, test } from "vitest";
 import { LineSplitter } from "../../../src/engine/logs/line-splitter.ts";
 
@@ -16,7 +16,10 @@ function cut(bytes: Uint8Array, at: readonly number[]): Uint8Array[] {
 }
 
 const fractions = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 12 });
-const rich = fc.string({ unit: fc.constantFrom("a", "é", "漢", "🙂", " ", "\n", "\r", "\r\n", "\u001b[31m"), maxLength: 200 });
+const rich = fc.string({
+  unit: fc.constantFrom("a", "é", "漢", "🙂", " ", "\n", "\r", "\r\n", "\u001b[31m"),
+  maxLength: 200,
+});
 
 describe("LineSplitter", () => {
   test("each kind of line end ends one line", ({ expect }) => {
@@ -56,6 +59,8 @@ describe("LineSplitter", () => {
   test("a line of exactly the limit stays whole, one byte more is split", ({ expect }) => {
     expect(split([Buffer.from("12345678\n")], 8)).toEqual(["12345678"]);
     expect(split([Buffer.from("123456789\n")], 8)).toEqual(["12345678", "9"]);
-    expect(split([Buffer.from(`${"x".repeat(40_000)}\n`)]).map((line) => line.length)).toEqual([16384, 16384, 7232]);
+    expect(split([Buffer.from(`${"x".repeat(40_000)}\n`)]).map((line) => line.length)).toEqual([
+      16384, 16384, 7232,
+    ]);
   });
 });

@@ -1,10 +1,16 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, test } from "vitest";
 import type { LogLine } from "../../../src/protocol/control.ts";
 import { LogRing } from "../../../src/engine/logs/log-ring.ts";
 import { LogStore } from "../../../src/engine/logs/log-store.ts";
 
-const line = (seq: number, text: string): LogLine => ({ seq, atMs: 0, functionId: "f", stream: "stdout", text });
+const line = (seq: number, text: string): LogLine => ({
+  seq,
+  atMs: 0,
+  functionId: "f",
+  stream: "stdout",
+  text,
+});
 const texts = (lines: readonly LogLine[]): string[] => lines.map((each) => each.text);
 
 describe("LogRing", () => {

@@ -15,14 +15,21 @@ async function tempDir(): Promise<string> {
 describe("RotatingFile", () => {
   test("rotates by size, keeps the given number of files, all 0600", async ({ expect }) => {
     const dir = await tempDir();
-    const file = new RotatingFile({ path: join(dir, "f.log"), maxBytes: 100, files: 3, onNotice: () => undefined });
+    const file = new RotatingFile({
+      path: join(dir, "f.log"),
+      maxBytes: 100,
+      files: 3,
+      onNotice: () => undefined,
+    });
     for (let index = 0; index < 20; index += 1) {
       file.write(`${`${index}`.padStart(29, "-")}\n`);
       await file.flush();
     }
     await file.close();
     expect((await readdir(dir)).sort()).toEqual(["f.log", "f.log.1", "f.log.2"]);
-    const whole = await Promise.all(["f.log.2", "f.log.1", "f.log"].map((name) => readFile(join(dir, name), "utf8")));
+    const whole = await Promise.all(
+      ["f.log.2", "f.log.1", "f.log"].map((name) => readFile(join(dir, name), "utf8")),
+    );
     expect(whole.join("").match(/\d+/g)).toEqual(["12", "13", "14", "15", "16", "17", "18", "19"]);
     expect((await stat(join(dir, "f.log"))).mode & 0o777).toBe(0o600);
   });
@@ -66,7 +73,10 @@ describe("RotatingFile", () => {
 
   test("a folder that cannot be made is a notice", async ({ expect }) => {
     const notices: string[] = [];
-    await using file = new RotatingFile({ path: "/dev/null/f.log", onNotice: (text) => void notices.push(text) });
+    await using file = new RotatingFile({
+      path: "/dev/null/f.log",
+      onNotice: (text) => void notices.push(text),
+    });
     file.write("x\n");
     await file.flush();
     expect(notices).toHaveLength(1);
