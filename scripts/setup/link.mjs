@@ -91,7 +91,7 @@ function remembered() {
 
 /** @param {string} prefix */
 function stampInputs(prefix) {
-  return hashOf({ words: [prefix, ROOT, process.execPath, ownerOf(prefix), String(existsSync(CLI))] });
+  return hashOf({ words: [prefix, ROOT, ownerOf(prefix), String(existsSync(CLI))] });
 }
 
 /** @param {string} prefix @param {string} [warning] */

@@ -10,7 +10,7 @@ import { atLeast } from "./versions.mjs";
 /** @typedef {import("./step.mjs").Step} Step */
 
 /**
- * @typedef {{ version?: string, optional?: boolean, devOptional?: boolean, peer?: boolean, link?: boolean }} LockEntry
+ * @typedef {{ version?: string, optional?: boolean, devOptional?: boolean, peer?: boolean, link?: boolean, optionalDependencies?: Record<string, string> }} LockEntry
  * @typedef {{ packages?: Record<string, LockEntry> }} Lock
  */
 
@@ -64,12 +64,18 @@ function difference() {
 }
 
 /**
- * npm ci refuses a lock file that lacks a package for a machine that it cannot even look up at this registry; npm
- * install takes the same locked versions and leaves that package out.
- * @param {string} output
+ * Optional packages that the lock file does not know, as when it was written against a registry that lacks those of
+ * other machines. npm ci refuses such a file; npm install takes the same locked versions and leaves them out.
+ * @param {Lock} lock
+ * @returns {string[]}
  */
-export function isLockIncomplete(output) {
-  return /npm (error|ERR!) code EUSAGE/.test(output) && /Missing: \S+@ from lock file/.test(output);
+export function unlockedOptionals(lock) {
+  const paths = Object.keys(lock.packages ?? {});
+  const locked = new Set(paths.map((path) => path.replace(/^.*node_modules\//, "")));
+  const wanted = Object.values(lock.packages ?? {}).flatMap((entry) =>
+    Object.keys(entry.optionalDependencies ?? {}),
+  );
+  return [...new Set(wanted)].filter((name) => !locked.has(name));
 }
 
 /** @param {(text: string) => void} doing */
@@ -87,12 +93,11 @@ async function install(doing) {
   // versions speak of the Node that runs npm, ours is Node 24.
   const common = ["--include=dev", "--include=optional", "--no-audit", "--no-fund", "--loglevel=error"];
   const env = { npm_config_omit: undefined, NODE_ENV: undefined, npm_config_progress: "false" };
-  doing("npm ci: fetching packages");
-  let result = await run("npm", ["ci", ...common], { env, onLine: doing });
-  if (result.code !== 0 && isLockIncomplete(result.stdout + result.stderr)) {
-    doing("npm install: the lock file leaves out packages of other machines");
-    result = await run("npm", ["install", "--no-save", ...common], { env, onLine: doing });
-  }
+  const lock = readLock(inRoot("package-lock.json"));
+  const left = lock === null ? 0 : unlockedOptionals(lock).length;
+  const words = left === 0 ? ["ci"] : ["install", "--no-save"];
+  doing(left === 0 ? "npm ci" : `npm install (the lock file leaves out ${left} packages of other machines)`);
+  const result = await run("npm", [...words, ...common], { env, onLine: doing });
   if (result.code !== 0) {
     const output = result.stdout + result.stderr;
     const code = /npm (?:error|ERR!) code (\S+)/.exec(output)?.[1] ?? `exit code ${result.code}`;

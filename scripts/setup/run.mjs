@@ -3,8 +3,15 @@ import { spawn } from "node:child_process";
 import { accessSync, constants, statSync } from "node:fs";
 import { BIN, ROOT } from "./paths.mjs";
 
-/** Root's programs are not always on the path of a shell started by `su`. */
-const PATH = [process.env.PATH ?? "", "/usr/local/sbin", "/usr/sbin", "/sbin"].filter(Boolean).join(":");
+/**
+ * Root's programs are not always on the path of a shell started by `su`. npm puts node_modules/.bin first; a program
+ * of the machine (npm itself, while it replaces node_modules) must not run on the Node in there.
+ */
+const PATH = (process.env.PATH ?? "")
+  .split(":")
+  .filter((folder) => folder !== "" && !folder.endsWith("node_modules/.bin"))
+  .concat("/usr/local/sbin", "/usr/sbin", "/sbin")
+  .join(":");
 
 /** @typedef {{ code: number | null, signal: string | null, stdout: string, stderr: string }} Result */
 

@@ -9,7 +9,7 @@ import { cannotInstall } from "../../scripts/setup/debian-packages.mjs";
 import { SetupError } from "../../scripts/setup/errors.mjs";
 import { linkPlan, ownerOf } from "../../scripts/setup/link.mjs";
 import { takeLock } from "../../scripts/setup/lock.mjs";
-import { isLockIncomplete, lockDifference } from "../../scripts/setup/node-packages.mjs";
+import { lockDifference, unlockedOptionals } from "../../scripts/setup/node-packages.mjs";
 import { platformProblem } from "../../scripts/setup/platform.mjs";
 import { Progress, failureLines } from "../../scripts/setup/progress.mjs";
 import { run } from "../../scripts/setup/run.mjs";
@@ -153,11 +153,13 @@ describe("staleness", () => {
     );
   });
 
-  it("tells a lock file that lacks other machines' packages from one that contradicts package.json", () => {
-    const head = "npm error code EUSAGE\nnpm error\n";
-    expect(isLockIncomplete(`${head}npm error Missing: @x/binding-win32@ from lock file\n`)).toBe(true);
-    expect(isLockIncomplete(`${head}npm error Missing: koffi@3.0.0 from lock file\n`)).toBe(false);
-    expect(isLockIncomplete("npm error code ENOTFOUND\n")).toBe(false);
+  it("finds the optional packages that a lock file leaves out", () => {
+    const packages = {
+      "node_modules/a": { optionalDependencies: { "@a/linux": "1.0.0", "@a/win32": "1.0.0" } },
+      "node_modules/@a/linux": { version: "1.0.0", optional: true },
+    };
+    expect(unlockedOptionals({ packages })).toEqual(["@a/win32"]);
+    expect(unlockedOptionals({ packages: { ...packages, "node_modules/@a/win32": {} } })).toEqual([]);
   });
 });
 
