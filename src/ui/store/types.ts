@@ -1,0 +1,111 @@
+/** The whole state of a console. Everything drawn is a function of it. */
+import type { FunctionAction } from "../../protocol/control.ts";
+import type { ErrorData } from "../../protocol/errors.ts";
+import type { ThemeName } from "../theme/themes.ts";
+import type { Data } from "./data.ts";
+
+export const viewIds = ["functions", "logs", "events", "wakes", "engine", "config"] as const;
+export type ViewId = (typeof viewIds)[number];
+
+export type PaneId = "detail" | "logs";
+
+/** Areas whose content scrolls by lines. */
+export type ScrollArea = "detail" | "wakes" | "engine" | "config" | "help";
+
+/** Areas that grow at the end and can follow it. */
+export type FeedArea = "logs" | "all-logs" | "events";
+
+/** Where a feed stands when it does not follow: the first row shown, as an item's number and a row of that item. */
+export interface Anchor {
+  readonly n: number;
+  readonly row: number;
+}
+
+export interface Feed {
+  readonly follow: boolean;
+  readonly anchor: Anchor;
+  readonly search: string;
+  /** Number of the item on which the search stands. */
+  readonly match: number | null;
+}
+
+export interface TextInput {
+  readonly text: string;
+  /** Index into `text`. */
+  readonly cursor: number;
+}
+
+/** What a confirmed dialog does. Bound to an id when asked, whatever the list does meanwhile. */
+export type Deed =
+  | { readonly type: "action"; readonly functionId: string; readonly action: FunctionAction }
+  | { readonly type: "quit" }
+  | { readonly type: "shutdown" };
+
+export type Modal =
+  | {
+      readonly type: "confirm";
+      readonly title: string;
+      readonly lines: readonly string[];
+      readonly yes: string;
+      readonly no: string;
+      readonly chosen: "yes" | "no";
+      readonly deed: Deed;
+    }
+  | { readonly type: "palette"; readonly input: TextInput; readonly selected: number }
+  /** Typing into the filter of the table or the search of a log. */
+  | { readonly type: "input"; readonly target: "filter" | "search"; readonly input: TextInput; readonly before: string };
+
+export interface Toast {
+  readonly id: number;
+  readonly level: "good" | "bad" | "info";
+  readonly text: string;
+  /** Further lines: why, what to do. */
+  readonly error: ErrorData | null;
+  /** How often the same was said since it appeared. */
+  readonly times: number;
+}
+
+export const sortKeys = ["file", "id", "state", "port", "wakes", "last", "p50", "memory", "error"] as const;
+export type SortKey = (typeof sortKeys)[number];
+
+export interface TableState {
+  readonly selectedId: string | null;
+  /** Where the selected row is, for the day on which its function goes away. */
+  readonly selectedIndex: number;
+  readonly offset: number;
+  readonly sort: SortKey;
+  readonly reversed: boolean;
+  readonly filter: string;
+}
+
+export interface Ui {
+  readonly columns: number;
+  readonly rows: number;
+  readonly view: ViewId;
+  /** Views that Esc goes back to. */
+  readonly history: readonly ViewId[];
+  readonly pane: PaneId | null;
+  readonly focus: "main" | "pane";
+  readonly zoomed: boolean;
+  readonly help: boolean;
+  readonly table: TableState;
+  readonly scroll: Readonly<Record<ScrollArea, number>>;
+  readonly feeds: Readonly<Record<FeedArea, Feed>>;
+  readonly wrap: boolean;
+  readonly times: boolean;
+  readonly modal: Modal | null;
+  readonly toasts: readonly Toast[];
+  /** Actions asked for and not answered yet. */
+  readonly pending: ReadonlyMap<string, FunctionAction>;
+  /** Sequence number of the newest event seen in its view. */
+  readonly seenEvent: number;
+  readonly theme: ThemeName;
+  readonly readOnly: boolean;
+}
+
+export interface ConsoleState {
+  readonly data: Data;
+  /** What is on the screen while it is held still. */
+  readonly held: Data | null;
+  readonly ui: Ui;
+}

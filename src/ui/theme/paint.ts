@@ -1,0 +1,19 @@
+/** Lines to strings with colours. Written out here, not by chalk, which under NO_COLOR drops bold and inverse too. */
+import { plainText } from "../format/line.ts";
+import type { Line } from "../format/line.ts";
+import type { Style, Theme } from "./themes.ts";
+
+const wrap = (text: string, styles: readonly Style[]): string =>
+  styles.reduceRight((inner, style) => `${style.on}${inner}${style.off}`, text);
+
+/** `null` paints nothing: for screen readers. */
+export function paint(value: Line, theme: Theme | null): string {
+  if (theme === null) return plainText(value);
+  let out = "";
+  for (const part of value.spans) {
+    if (part.text === "") continue;
+    const styles = theme.styles[part.role];
+    out += wrap(part.text, value.selected ? [...theme.selected, ...styles] : styles);
+  }
+  return out;
+}

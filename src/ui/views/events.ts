@@ -1,0 +1,105 @@
+/** What happened, step by step. */
+import { describeEvent, eventLevel } from "../../protocol/events.ts";
+import type { EngineEvent } from "../../protocol/events.ts";
+import { emptyLine, line, span } from "../format/line.ts";
+import type { Line, Role } from "../format/line.ts";
+import { formatClock, formatCount } from "../format/units.ts";
+import { sanitize } from "../format/sanitize.ts";
+import { wrapWords } from "../format/width.ts";
+import { startOf } from "../store/feed.ts";
+import type { FeedSource } from "../store/feed.ts";
+import { shownData } from "../store/select.ts";
+import type { ConsoleState } from "../store/types.ts";
+import { stateLooks } from "../theme/states.ts";
+import { nothingYet } from "./empty.ts";
+
+const clockWidth = 14;
+
+interface Sign {
+  readonly glyph: string;
+  readonly role: Role;
+}
+
+function signOf(event: EngineEvent): Sign {
+  const level = eventLevel(event);
+  if (level === "error") return { glyph: "✗", role: "bad" };
+  if (level === "warn") return { glyph: "!", role: "warn" };
+  if (event.type === "transition") return stateLooks[event.to];
+  if (event.type === "wake") return { glyph: "▴", role: "accent" };
+  return { glyph: "·", role: "dim" };
+}
+
+/** The text after the function's name, which stands in a column of its own. */
+function textOf(event: EngineEvent): { readonly id: string; readonly text: string } {
+  const id = "functionId" in event && event.functionId !== null ? event.functionId : "";
+  const text = sanitize(describeEvent(event)).replaceAll(" -> ", " → ");
+  return { id, text: id !== "" && text.startsWith(`${id}: `) ? text.slice(id.length + 2) : text };
+}
+
+/** The rows of one event; errors say on a further row what to do. */
+export function eventLines(event: EngineEvent, width: number, wrap: boolean): readonly Line[] {
+  const sign = signOf(event);
+  const { id, text } = textOf(event);
+  const name = id === "" ? "" : `${id}  `;
+  const room = Math.max(10, width - clockWidth - 4);
+  const textRole: Role = sign.role === "bad" || sign.role === "warn" ? sign.role : "text";
+  const pieces = wrap ? wrapWords(name + text, room) : [name + text];
+  const lines = pieces.map((piece, index) => {
+    if (index > 0) return line(" ".repeat(clockWidth + 3), span(piece, textRole));
+    const head = piece.startsWith(name) ? name : "";
+    return line(
+      span(` ${formatClock(event.atMs, true)} `, "dim"),
+      span(`${sign.glyph} `, sign.role),
+      span(head, "strong"),
+      span(piece.slice(head.length), textRole),
+    );
+  });
+  const hint = wrap && event.type === "error" ? event.error.hint : null;
+  if (hint === null) return lines;
+  const hints = wrapWords(hint, Math.max(10, room - 2));
+  return [
+    ...lines,
+    ...hints.map((piece, index) => line(" ".repeat(clockWidth + 2), span(index === 0 ? "→ " : "  ", "accent"), piece)),
+  ];
+}
+
+export function eventSource(state: ConsoleState, width: number): FeedSource {
+  const { events } = shownData(state);
+  return {
+    count: events.length,
+    numberAt: (index) => events[index]?.seq ?? 0,
+    rowsAt: (index) => {
+      const event = events[index];
+      return event === undefined ? 1 : eventLines(event, width, true).length;
+    },
+  };
+}
+
+export function eventsLines(state: ConsoleState, width: number, height: number): readonly Line[] {
+  const { events } = shownData(state);
+  if (events.length === 0) return nothingYet("Nothing has happened yet.", "Every step of a function appears here.");
+  const start = startOf(eventSource(state, width), state.ui.feeds.events, height);
+  const lines: Line[] = [];
+  for (let index = start.index; index < events.length && lines.length < height; index += 1) {
+    const event = events[index];
+    if (event === undefined) break;
+    const rows = eventLines(event, width, true);
+    lines.push(...(index === start.index ? rows.slice(start.row) : rows));
+  }
+  return lines.slice(0, height);
+}
+
+/** The newest events, one row each, for the room below a short table. */
+export function recentEvents(state: ConsoleState, width: number, height: number): readonly Line[] {
+  const events = shownData(state).events.slice(-Math.max(0, height));
+  const lines = events.flatMap((event) => eventLines(event, width, false));
+  return lines.length === 0 ? [line("  ", span("Nothing has happened yet.", "dim")), emptyLine] : lines;
+}
+
+export function eventsTitle(state: ConsoleState): Line {
+  return line(
+    span("events  ", "strong"),
+    state.ui.feeds.events.follow ? span("following", "good") : span("standing still", "warn"),
+    span(`  ${formatCount(shownData(state).events.length)} kept`, "dim"),
+  );
+}
