@@ -17,6 +17,9 @@ const places: readonly { readonly prefix: string; readonly keys: readonly string
   { prefix: "functions[].warmup[].", keys: Object.keys(warmupSchema.shape) },
 ];
 
+/** A mapping with more unknown keys than this is something else, not misspelt. */
+const maxKeys = 100;
+
 /** What other tools call our fields. */
 const synonyms: Readonly<Record<string, string>> = {
   name: "id",
@@ -93,7 +96,7 @@ const words: Readonly<Record<string, readonly string[]>> = {
 function valueHint(path: ConfigPath, value: unknown): string | null {
   const field = String(path.at(-1) ?? "");
   if (typeof value === "number" && /_(after|timeout)$/.test(field)) return `Write a unit: ${value}s or ${value}ms.`;
-  if (typeof value === "string" && /^\d+$/.test(value) && field === "trigger_port") return "Write the port without quotes.";
+  if (typeof value === "string" && /^\d+$/.test(value) && (field === "trigger_port" || field === "version")) return "Write it without quotes.";
   if (typeof value === "string" && /^\d+(\.\d+)?\s*ms$/.test(value) && field === "restore_budget_ms") return `Write ${Number.parseFloat(value)}.`;
   if (typeof value === "string" && field === "memory_limit" && /^\d+\s*[kmgt]i?$/i.test(value)) {
     return `Write ${value.replace(/\s*([kmgt])i?$/i, (_, unit: string) => `${unit.toUpperCase()}iB`)}.`;
@@ -107,7 +110,7 @@ function valueHint(path: ConfigPath, value: unknown): string | null {
 
 function oneIssue(issue: Issue, path: ConfigPath, data: unknown): Finding {
   const value = valueAt(data, path);
-  const field = String(path.at(-1) ?? "file");
+  const field = String(path.at(-1) ?? "the file");
   if (value === undefined) {
     const example = field === "version" ? "Add the line: version: 1" : null;
     return finding("AE_CONFIG_MISSING_FIELD", path, `${field} is missing`, example);
@@ -121,7 +124,7 @@ function oneIssue(issue: Issue, path: ConfigPath, data: unknown): Finding {
 export function findingsOfIssues(issues: readonly Issue[], data: unknown): Finding[] {
   return issues.flatMap((issue) => {
     const path = issue.path.filter((part) => typeof part !== "symbol");
-    if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey(path, key));
+    if (issue.code === "unrecognized_keys") return issue.keys.slice(0, maxKeys).map((key) => unknownKey(path, key));
     // A union reports one issue for all of its branches; inside a branch that fits in kind lies the real slip.
     if (issue.code === "invalid_union") {
       const value = valueAt(data, path);

@@ -22,6 +22,9 @@ export interface LoadOptions {
   readonly machine?: Machine;
 }
 
+/** More would only be scrolled away; they cross threads and sockets, so there is a bound. */
+const maxProblems = 200;
+
 export type LoadResult =
   | { readonly ok: true; readonly config: AetherConfig }
   | {
@@ -72,6 +75,8 @@ export function parseConfig(text: string, path: string, options: LoadOptions): L
     }
   }
   problems.sort((a, b) => a.line - b.line || a.column - b.column);
+  const more = problems[maxProblems];
+  if (more !== undefined) problems.splice(maxProblems, Infinity, { ...more, message: `and ${problems.length - maxProblems} more problems`, hint: null });
   return { ok: false, problems, source };
 }
 

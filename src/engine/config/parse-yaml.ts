@@ -34,12 +34,35 @@ function explain(error: YAMLError): { message: string; hint: string | null } {
       return { message: "more than one YAML document in the file", hint: 'Remove the line "---" and what follows, or make it a file of its own.' };
     case "TAG_RESOLVE_FAILED":
       return { message: "tags (!name) are not supported", hint: "Remove the tag." };
-    default: {
-      // The package's sentences do not quote the text, except for names of anchors and directives.
-      const first = error.message.split("\n")[0] ?? "";
-      return { message: first.charAt(0).toLowerCase() + first.slice(1), hint: null };
-    }
+    case "MISSING_CHAR":
+      if (/quote/.test(error.message)) return { message: "this quote is not closed", hint: "In double quotes a \" is written \\\", in single quotes a ' is written ''." };
+      return { message: firstLine(error), hint: null };
+    case "BAD_DQ_ESCAPE":
+      return { message: "this escape does not exist in double quotes", hint: "Write \\\\ for a backslash, or use single quotes." };
+    case "BAD_SCALAR_START":
+      return { message: "a value without quotes cannot begin with this character", hint: "Put the value in quotes." };
+    default:
+      return { message: firstLine(error), hint: null };
   }
+}
+
+/** The package's own sentence, without the piece of text that some quote behind a colon: it may be an env value. */
+function firstLine(error: YAMLError): string {
+  const first = error.message.split(/\n|: /, 1)[0] ?? "";
+  return first.charAt(0).toLowerCase() + first.slice(1);
+}
+
+/** Where an error is shown: an open quote at its beginning, not at the end of the file where it was missed. */
+function rangeOf(error: YAMLError, document: Document.Parsed<ParsedNode>): readonly [number, number] {
+  let range: readonly [number, number] = error.pos;
+  if (error.code === "MISSING_CHAR" && /quote/.test(error.message)) {
+    visit(document, {
+      Scalar(_, scalar) {
+        if (scalar.type?.startsWith("QUOTE") && scalar.range && scalar.range[0] < error.pos[0] && scalar.range[1] >= error.pos[0]) range = [scalar.range[0], scalar.range[0] + 1];
+      },
+    });
+  }
+  return range;
 }
 
 function keyText(pair: Pair): string | null {
@@ -64,6 +87,9 @@ function inspect(document: Document.Parsed<ParsedNode>): YamlProblem[] {
     problems.push({ offset: range?.[0] ?? 0, length: range ? range[1] - range[0] : 0, message, hint });
   };
   visit(document, {
+    Alias(_, alias) {
+      if (alias.resolve(document) === undefined) report(alias, `there is no anchor &${alias.source} before this alias`, null);
+    },
     Pair(_, pair) {
       if (!isPair(pair)) return;
       const key = keyText(pair);
@@ -81,11 +107,10 @@ export function parseYaml(text: string): ParsedYaml {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, strict: true, uniqueKeys: true, merge: false, version: "1.2" });
   const fatal = document.errors.filter((error) => error.code !== "DUPLICATE_KEY");
-  const problems = [...(fatal.length > 0 ? fatal.slice(0, maxSyntaxProblems) : document.errors), ...document.warnings].map((error) => ({
-    offset: error.pos[0],
-    length: error.pos[1] - error.pos[0],
-    ...explain(error),
-  }));
+  const problems = [...(fatal.length > 0 ? fatal.slice(0, maxSyntaxProblems) : document.errors), ...document.warnings].map((error) => {
+    const [from, to] = rangeOf(error, document);
+    return { offset: from, length: to - from, ...explain(error) };
+  });
   if (fatal.length > 0) return { document, lines, data: null, problems };
   if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) {
     const hint = 'Begin with "version: 1" and "functions:", or let `aether init` write a first one.';
@@ -95,8 +120,21 @@ export function parseYaml(text: string): ParsedYaml {
   try {
     return { document, lines, data: { value: document.toJS({ maxAliasCount }) as unknown }, problems: found };
   } catch (error) {
-    // The package throws here for an alias without an anchor and for aliases that multiply without bound.
-    const message = error instanceof Error && /alias count/i.test(error.message) ? "the aliases expand to too much" : "an alias cannot be resolved";
-    return { document, lines, data: null, problems: [...found, { offset: 0, length: 0, message, hint: "Write the value out instead." }] };
+    // The package throws here for aliases that multiply without bound, and for one without an anchor, which `inspect` told.
+    if (found.length > 0 || !(error instanceof Error)) return { document, lines, data: null, problems: found };
+    const range = firstAlias(document);
+    const problem = { offset: range[0], length: range[1] - range[0], message: "the aliases expand to too much", hint: "Write the values out instead." };
+    return { document, lines, data: null, problems: [problem] };
   }
+}
+
+function firstAlias(document: Document.Parsed<ParsedNode>): readonly [number, number] {
+  let range: readonly [number, number] = [0, 0];
+  visit(document, {
+    Alias(_, alias) {
+      if (alias.range) range = [alias.range[0], alias.range[1]];
+      return visit.BREAK;
+    },
+  });
+  return range;
 }

@@ -21,7 +21,8 @@ export function shorten(text: string): string {
 
 function pairOf(node: unknown, key: string | number): Pair | undefined {
   if (!isMap(node)) return undefined;
-  return node.items.find((pair) => isScalar(pair.key) && pair.key.value === key);
+  // Of a key that stands twice, the later one is in force.
+  return node.items.findLast((pair) => isScalar(pair.key) && pair.key.value === key);
 }
 
 /** Finds places in one parsed document. */

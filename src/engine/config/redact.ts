@@ -6,14 +6,20 @@
 import { isAlias, isCollection, isMap, isPair, isScalar, visit } from "yaml";
 import type { Document, ParsedNode } from "yaml";
 import { engineSchema, fileSchema, functionSchema, idleSchema, warmupSchema } from "./schema.ts";
+import { nearest } from "./suggest.ts";
 
-const secretKeys = new Set(["env", "headers", "body"]);
-const knownKeys = new Set(
-  [fileSchema, engineSchema, functionSchema, idleSchema, warmupSchema]
-    .flatMap((schema) => Object.keys(schema.shape))
-    .concat("http")
-    .filter((key) => !secretKeys.has(key)),
-);
+const secretKeys = ["env", "headers", "body"];
+const openKeys = [fileSchema, engineSchema, functionSchema, idleSchema, warmupSchema]
+  .flatMap((schema) => Object.keys(schema.shape))
+  .concat("http")
+  .filter((key) => !secretKeys.includes(key));
+
+/** Whether what stands under the key may be secret: it is one of the three, or no misspelling of any other. */
+function hidesValue(key: string): boolean {
+  if (openKeys.includes(key)) return false;
+  const meant = nearest(key, [...secretKeys, ...openKeys]);
+  return meant === null || secretKeys.includes(meant);
+}
 
 type Mask = (from: number, to: number) => void;
 
@@ -37,16 +43,16 @@ function maskLines(source: string, mask: Mask): void {
   for (const line of source.split("\n")) {
     const indent = line.search(/\S/);
     if (secretIndent !== null && indent !== -1 && indent <= secretIndent) secretIndent = null;
-    const entry = /^(?<lead>[\s-]*)["']?(?<key>[^\s:"'#{[]+)["']?\s*:(?=\s|$)/.exec(line);
-    const key = entry?.groups?.["key"];
     if (secretIndent !== null) {
-      mask(offset + (entry?.[0].length ?? 0), offset + line.length);
-    } else if (key !== undefined && !knownKeys.has(key)) {
-      secretIndent = entry?.groups?.["lead"]?.length ?? 0;
-      mask(offset + (entry?.[0].length ?? 0), offset + line.length);
+      // Names of variables stay, as they do in a file that can be parsed.
+      mask(offset + (/^\s*[\w.-]+\s*:/.exec(line)?.[0].length ?? 0), offset + line.length);
     } else {
-      const flow = line.search(/[{[]/);
-      if (flow !== -1) mask(offset + flow, offset + line.length);
+      const secret = [...line.matchAll(/["']?([\w.-]+)["']?\s*:(?=\s|$)/g)].find((match) => hidesValue(match[1] ?? ""));
+      if (secret !== undefined) {
+        // A list item's dash counts as indentation of its keys.
+        secretIndent = line.search(/[^\s-]/);
+        mask(offset + secret.index + secret[0].length, offset + line.length);
+      }
     }
     offset += line.length + 1;
   }
@@ -61,8 +67,7 @@ export function redactSource(source: string, document: Document.Parsed<ParsedNod
   if (document.errors.some((error) => error.code !== "DUPLICATE_KEY")) maskLines(source, mask);
   visit(document, {
     Pair(_, pair) {
-      const key = isScalar(pair.key) ? String(pair.key.value) : "";
-      if (knownKeys.has(key)) return undefined;
+      if (!hidesValue(isScalar(pair.key) ? String(pair.key.value) : "")) return undefined;
       maskNode(pair.value, document, mask);
       return visit.SKIP;
     },

@@ -82,7 +82,8 @@ export function lookUp(entry: FunctionDraft, baseDir: string, machine: Machine, 
   return { command, program, cwd, user };
 }
 
-function programHint(name: string): string {
+function programHint(name: string): string | null {
+  if (name.startsWith("/")) return null;
   return name.includes("/") ? "A relative program begins at cwd." : "Install it, or give its path. PATH is that of the function's env, else the engine's.";
 }
 

@@ -67,7 +67,7 @@ export const idleSchema = z.strictObject(
       .optional()
       .meta({ default: "5m" })
       .describe(
-        "No open connection for so long: the function becomes a snapshot and its memory is freed. Not shorter than `suspend_after`.",
+        "No open connection for so long: the function becomes a snapshot and its memory is freed. Not shorter than `suspend_after`; where only that is given and is longer than 5m, it counts here too.",
       ),
     ignore_open: flag.default(false).describe("Whether the function may sleep although idle connections are open; before a snapshot they are closed."),
   },

@@ -78,16 +78,14 @@ export function formatSize(bytes: number): string {
   return `${bytes}B`;
 }
 
-/** For people: one decimal, not meant to be read back (`15.3GiB`). */
+/** For people: at most one decimal, not meant to be read back (`15.3GiB`). */
 export function describeSize(bytes: number): string {
-  const exact = formatSize(bytes);
-  if (!exact.endsWith("B") || exact.endsWith("iB") || bytes < 1024) return exact;
-  const units = ["KiB", "MiB", "GiB", "TiB"] as const;
-  let value = bytes / 1024;
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
+  let value = bytes;
   let index = 0;
   while (value >= 1024 && index < units.length - 1) {
     value /= 1024;
     index += 1;
   }
-  return `${value.toFixed(1)}${units[index] ?? ""}`;
+  return `${Number(value.toFixed(1))}${units[index] ?? ""}`;
 }
