@@ -14,7 +14,11 @@ export function sparkline(values: readonly number[], width: number, top: number)
 }
 
 /** A bar of `width` columns filled in the proportion `part / whole`. */
-export function bar(part: number, whole: number, width: number): { readonly filled: string; readonly rest: string } {
+export function bar(
+  part: number,
+  whole: number,
+  width: number,
+): { readonly filled: string; readonly rest: string } {
   const share = whole > 0 ? Math.max(0, Math.min(1, part / whole)) : 0;
   const cells = Math.round(share * Math.max(0, width));
   return { filled: "━".repeat(cells), rest: "─".repeat(Math.max(0, width) - cells) };

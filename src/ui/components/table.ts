@@ -16,7 +16,11 @@ export interface Column<Item> {
 const gap = 2;
 
 /** The columns that fit, in their order; the last one gets what is left over. */
-export function fitColumns<Item>(columns: readonly Column<Item>[], width: number, indent: number): readonly Column<Item>[] {
+export function fitColumns<Item>(
+  columns: readonly Column<Item>[],
+  width: number,
+  indent: number,
+): readonly Column<Item>[] {
   const kept = new Set<Column<Item>>();
   let used = indent;
   for (const column of columns.toSorted((a, b) => a.rank - b.rank)) {
@@ -28,7 +32,9 @@ export function fitColumns<Item>(columns: readonly Column<Item>[], width: number
   const shown = columns.filter((column) => kept.has(column));
   const left = Math.max(0, width - used);
   return shown.map((column, index) =>
-    index === shown.length - 1 && column.align === "left" ? { ...column, width: column.width + left } : column,
+    index === shown.length - 1 && column.align === "left"
+      ? { ...column, width: column.width + left }
+      : column,
   );
 }
 
@@ -37,7 +43,8 @@ function cellSpans<Item>(column: Column<Item>, item: Item): Span[] {
   const parts = "text" in value ? [value] : value;
   const total = lineWidth(line(...parts));
   const blank = " ".repeat(Math.max(0, column.width - total));
-  if (total <= column.width) return column.align === "left" ? [...parts, span(blank)] : [span(blank), ...parts];
+  if (total <= column.width)
+    return column.align === "left" ? [...parts, span(blank)] : [span(blank), ...parts];
   let room = column.width;
   const cut: Span[] = [];
   for (const part of parts) {
@@ -66,6 +73,11 @@ export function headerLine<Item>(
   return line(indent, ...join(cells));
 }
 
-export function rowLine<Item>(columns: readonly Column<Item>[], item: Item, indent: Span, selected: boolean): Line {
+export function rowLine<Item>(
+  columns: readonly Column<Item>[],
+  item: Item,
+  indent: Span,
+  selected: boolean,
+): Line {
   return { ...line(indent, ...join(columns.map((column) => cellSpans(column, item)))), selected };
 }

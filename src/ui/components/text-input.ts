@@ -70,5 +70,9 @@ export function editText(input: TextInput, press: KeyPress): TextInput {
 /** The input as spans, with its cursor. */
 export function inputSpans({ text, cursor }: TextInput): Span[] {
   const next = stepForward(text, cursor);
-  return [span(text.slice(0, cursor), "strong"), span(text.slice(cursor, next) || " ", "cursor"), span(text.slice(next), "strong")];
+  return [
+    span(text.slice(0, cursor), "strong"),
+    span(text.slice(cursor, next) || " ", "cursor"),
+    span(text.slice(next), "strong"),
+  ];
 }

@@ -96,6 +96,8 @@ function sanitizeValue(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   const entries = Object.entries(value);
   const safe = entries.map(([key, item]): [string, unknown] => [sanitize(key), sanitizeValue(item)]);
-  const same = safe.every(([key, item], index) => key === entries[index]?.[0] && item === entries[index]?.[1]);
+  const same = safe.every(
+    ([key, item], index) => key === entries[index]?.[0] && item === entries[index]?.[1],
+  );
   return same ? value : Object.fromEntries(safe);
 }

@@ -4,7 +4,18 @@
  */
 
 /** Where a binding holds. "global" holds wherever no text is being typed and no dialog is open. */
-export const scopes = ["global", "functions", "detail", "logs", "all-logs", "events", "help", "dialog", "palette", "input"] as const;
+export const scopes = [
+  "global",
+  "functions",
+  "detail",
+  "logs",
+  "all-logs",
+  "events",
+  "help",
+  "dialog",
+  "palette",
+  "input",
+] as const;
 export type Scope = (typeof scopes)[number];
 
 export interface Binding {
@@ -34,7 +45,16 @@ const bind = <Command extends string>(
   label: string,
   help: string,
   extra: Extra = {},
-) => ({ command, keys, scopes: where, label, help, hint: extra.hint ?? null, mutates: extra.mutates ?? false }) as const;
+) =>
+  ({
+    command,
+    keys,
+    scopes: where,
+    label,
+    help,
+    hint: extra.hint ?? null,
+    mutates: extra.mutates ?? false,
+  }) as const;
 
 /** Scopes in which the function that a key will act on is in sight. */
 const onFunction: readonly Scope[] = ["functions", "detail", "logs"];
@@ -46,97 +66,177 @@ export const sections = [
   {
     title: "On the selected function",
     bindings: [
-  bind("snapshot", ["s"], onFunction, "snapshot", "Put the function to sleep as a snapshot.", { hint: 12, mutates: true }),
-  bind("wake", ["W"], onFunction, "wake", "Wake the function now, without waiting for a client.", { hint: 11, mutates: true }),
-  bind("suspend", ["u"], onFunction, "suspend", "Freeze the function in memory.", { hint: 15, mutates: true }),
-  bind("restore", ["r"], onFunction, "restore", "Restore the snapshot; a running function loses its memory (asks).", {
-    hint: 13,
-    mutates: true,
-  }),
-  bind("kill", ["X"], onFunction, "kill", "End the processes of the function at once (asks).", { hint: 14, mutates: true }),
-  bind("copy-id", ["y"], onFunction, "copy id", "Copy the id of the function."),
-  bind("copy-row", ["Y"], onFunction, "copy as JSON", "Copy all that is known of the function, as JSON."),
+      bind("snapshot", ["s"], onFunction, "snapshot", "Put the function to sleep as a snapshot.", {
+        hint: 12,
+        mutates: true,
+      }),
+      bind("wake", ["W"], onFunction, "wake", "Wake the function now, without waiting for a client.", {
+        hint: 11,
+        mutates: true,
+      }),
+      bind("suspend", ["u"], onFunction, "suspend", "Freeze the function in memory.", {
+        hint: 15,
+        mutates: true,
+      }),
+      bind(
+        "restore",
+        ["r"],
+        onFunction,
+        "restore",
+        "Restore the snapshot; a running function loses its memory (asks).",
+        {
+          hint: 13,
+          mutates: true,
+        },
+      ),
+      bind("kill", ["X"], onFunction, "kill", "End the processes of the function at once (asks).", {
+        hint: 14,
+        mutates: true,
+      }),
+      bind("copy-id", ["y"], onFunction, "copy id", "Copy the id of the function."),
+      bind("copy-row", ["Y"], onFunction, "copy as JSON", "Copy all that is known of the function, as JSON."),
     ],
   },
   {
     title: "Panes",
     bindings: [
-  bind("detail", ["enter"], ["functions"], "details", "Show everything known about the function.", { hint: 1 }),
-  bind("logs", ["l"], ["functions", "detail"], "log", "Show the output of the function.", { hint: 2 }),
-  bind("zoom", ["z"], ["functions", "detail", "logs"], "zoom", "Give the pane the whole screen, and back."),
-  bind("next-pane", ["tab"], ["functions", "detail", "logs"], "other pane", "Move between the table and the pane.", { hint: 20 }),
-  bind("previous-pane", ["S-tab"], ["functions", "detail", "logs"], "other pane", "Move between the table and the pane."),
-  bind("back", ["esc"], ["global"], "back", "Close what is on top: search, pane, view. Never quits.", { hint: 21 }),
+      bind("detail", ["enter"], ["functions"], "details", "Show everything known about the function.", {
+        hint: 1,
+      }),
+      bind("logs", ["l"], ["functions", "detail"], "log", "Show the output of the function.", { hint: 2 }),
+      bind(
+        "zoom",
+        ["z"],
+        ["functions", "detail", "logs"],
+        "zoom",
+        "Give the pane the whole screen, and back.",
+      ),
+      bind(
+        "next-pane",
+        ["tab"],
+        ["functions", "detail", "logs"],
+        "other pane",
+        "Move between the table and the pane.",
+        { hint: 20 },
+      ),
+      bind(
+        "previous-pane",
+        ["S-tab"],
+        ["functions", "detail", "logs"],
+        "other pane",
+        "Move between the table and the pane.",
+      ),
+      bind("back", ["esc"], ["global"], "back", "Close what is on top: search, pane, view. Never quits.", {
+        hint: 21,
+      }),
     ],
   },
   {
     title: "Table",
     bindings: [
-  bind("filter", ["/"], ["functions"], "filter", "Show only rows that contain the words typed.", { hint: 16 }),
-  bind("sort", ["o"], ["functions"], "sort", "Sort by the next column.", { hint: 17 }),
-  bind("reverse", ["O"], ["functions"], "reverse", "Turn the order round."),
+      bind("filter", ["/"], ["functions"], "filter", "Show only rows that contain the words typed.", {
+        hint: 16,
+      }),
+      bind("sort", ["o"], ["functions"], "sort", "Sort by the next column.", { hint: 17 }),
+      bind("reverse", ["O"], ["functions"], "reverse", "Turn the order round."),
     ],
   },
   {
     title: "Logs and events",
     bindings: [
-  bind("follow", ["f"], ["logs", "all-logs", "events"], "follow", "Keep to the newest line, or stay where you are.", { hint: 1 }),
-  bind("search", ["/"], inLogs, "search", "Find text in the log.", { hint: 2 }),
-  bind("next-match", ["n"], inLogs, "next", "Go to the next match, downwards.", { hint: 3 }),
-  bind("previous-match", ["N"], inLogs, "previous", "Go to the previous match, upwards."),
-  bind("wrap", ["w"], inLogs, "wrap", "Wrap long lines, or cut them.", { hint: 4 }),
-  bind("times", ["t"], inLogs, "times", "Show or hide the time of each line.", { hint: 5 }),
+      bind(
+        "follow",
+        ["f"],
+        ["logs", "all-logs", "events"],
+        "follow",
+        "Keep to the newest line, or stay where you are.",
+        { hint: 1 },
+      ),
+      bind("search", ["/"], inLogs, "search", "Find text in the log.", { hint: 2 }),
+      bind("next-match", ["n"], inLogs, "next", "Go to the next match, downwards.", { hint: 3 }),
+      bind("previous-match", ["N"], inLogs, "previous", "Go to the previous match, upwards."),
+      bind("wrap", ["w"], inLogs, "wrap", "Wrap long lines, or cut them.", { hint: 4 }),
+      bind("times", ["t"], inLogs, "times", "Show or hide the time of each line.", { hint: 5 }),
     ],
   },
   {
     title: "Moving",
     bindings: [
-  bind("down", ["down", "j"], scrolling, "down", "One row down."),
-  bind("up", ["up", "k"], scrolling, "up", "One row up."),
-  bind("page-down", ["pgdn", "C-f"], scrolling, "page down", "One page down."),
-  bind("page-up", ["pgup", "C-b"], scrolling, "page up", "One page up."),
-  bind("half-down", ["C-d"], scrolling, "half page down", "Half a page down."),
-  bind("half-up", ["C-u"], scrolling, "half page up", "Half a page up."),
-  bind("first", ["home", "g"], scrolling, "first", "To the beginning."),
-  bind("last", ["end", "G"], scrolling, "last", "To the end; a log follows again."),
+      bind("down", ["down", "j"], scrolling, "down", "One row down."),
+      bind("up", ["up", "k"], scrolling, "up", "One row up."),
+      bind("page-down", ["pgdn", "C-f"], scrolling, "page down", "One page down."),
+      bind("page-up", ["pgup", "C-b"], scrolling, "page up", "One page up."),
+      bind("half-down", ["C-d"], scrolling, "half page down", "Half a page down."),
+      bind("half-up", ["C-u"], scrolling, "half page up", "Half a page up."),
+      bind("first", ["home", "g"], scrolling, "first", "To the beginning."),
+      bind("last", ["end", "G"], scrolling, "last", "To the end; a log follows again."),
     ],
   },
   {
     title: "Views",
     bindings: [
-  bind("view-functions", ["1"], ["global"], "functions", "The table of functions."),
-  bind("view-logs", ["2"], ["global"], "all logs", "The output of all functions together."),
-  bind("view-events", ["3"], ["global"], "events", "What happened, step by step."),
-  bind("view-wakes", ["4"], ["global"], "wakes", "Every wake with its times, against the budget."),
-  bind("view-engine", ["5"], ["global"], "engine", "The engine, and what it changed on this host."),
-  bind("view-config", ["6"], ["global"], "config", "The last reload: what changed, or what is wrong."),
+      bind("view-functions", ["1"], ["global"], "functions", "The table of functions."),
+      bind("view-logs", ["2"], ["global"], "all logs", "The output of all functions together."),
+      bind("view-events", ["3"], ["global"], "events", "What happened, step by step."),
+      bind("view-wakes", ["4"], ["global"], "wakes", "Every wake with its times, against the budget."),
+      bind("view-engine", ["5"], ["global"], "engine", "The engine, and what it changed on this host."),
+      bind("view-config", ["6"], ["global"], "config", "The last reload: what changed, or what is wrong."),
     ],
   },
   {
     title: "Console",
     bindings: [
-  bind("palette", [":"], ["global"], "command", "Find and run any command by name.", { hint: 30 }),
-  bind("help", ["?"], ["global"], "help", "This page.", { hint: 31 }),
-  bind("reload", ["L"], ["global"], "reload", "Read aether.yaml again and apply what changed.", { mutates: true }),
-  bind("freeze", ["p"], ["global"], "hold screen", "Hold the screen still to read it, and let go."),
-  bind("theme", ["T"], ["global"], "theme", "Change to the next theme."),
-  bind("shutdown", [], ["global"], "stop engine", "Stop the engine and everything it runs (asks).", { mutates: true }),
-  bind("suspend-console", ["C-z"], ["global", "dialog", "palette", "input"], "to the shell", "Go back to the shell for a while (fg returns)."),
-  bind("quit", ["q"], ["global"], "quit", "Leave. An engine in this process ends (asks when functions run).", { hint: 32 }),
-  bind("interrupt", ["C-c"], ["global", "dialog", "palette", "input"], "quit at once", "Twice: leave without being asked."),
+      bind("palette", [":"], ["global"], "command", "Find and run any command by name.", { hint: 30 }),
+      bind("help", ["?"], ["global"], "help", "This page.", { hint: 31 }),
+      bind("reload", ["L"], ["global"], "reload", "Read aether.yaml again and apply what changed.", {
+        mutates: true,
+      }),
+      bind("freeze", ["p"], ["global"], "hold screen", "Hold the screen still to read it, and let go."),
+      bind("theme", ["T"], ["global"], "theme", "Change to the next theme."),
+      bind("shutdown", [], ["global"], "stop engine", "Stop the engine and everything it runs (asks).", {
+        mutates: true,
+      }),
+      bind(
+        "suspend-console",
+        ["C-z"],
+        ["global", "dialog", "palette", "input"],
+        "to the shell",
+        "Go back to the shell for a while (fg returns).",
+      ),
+      bind(
+        "quit",
+        ["q"],
+        ["global"],
+        "quit",
+        "Leave. An engine in this process ends (asks when functions run).",
+        { hint: 32 },
+      ),
+      bind(
+        "interrupt",
+        ["C-c"],
+        ["global", "dialog", "palette", "input"],
+        "quit at once",
+        "Twice: leave without being asked.",
+      ),
     ],
   },
   {
     title: "Dialogs and typing",
     bindings: [
-  bind("dialog-yes", ["y"], ["dialog"], "yes", "Do it."),
-  bind("dialog-no", ["n", "esc", "q"], ["dialog"], "no", "Leave it."),
-  bind("dialog-choose", ["enter", "space"], ["dialog"], "choose", "Take the marked answer."),
-  bind("dialog-move", ["tab", "S-tab", "left", "right", "h", "l", "j", "k", "up", "down"], ["dialog"], "other", "Mark the other answer."),
-  bind("palette-down", ["down", "C-n", "tab"], ["palette"], "down", "Next command."),
-  bind("palette-up", ["up", "C-p", "S-tab"], ["palette"], "up", "Previous command."),
-  bind("accept", ["enter"], ["palette", "input"], "accept", "Take what was typed."),
-  bind("cancel", ["esc"], ["palette", "input"], "cancel", "Forget what was typed."),
+      bind("dialog-yes", ["y"], ["dialog"], "yes", "Do it."),
+      bind("dialog-no", ["n", "esc", "q"], ["dialog"], "no", "Leave it."),
+      bind("dialog-choose", ["enter", "space"], ["dialog"], "choose", "Take the marked answer."),
+      bind(
+        "dialog-move",
+        ["tab", "S-tab", "left", "right", "h", "l", "j", "k", "up", "down"],
+        ["dialog"],
+        "other",
+        "Mark the other answer.",
+      ),
+      bind("palette-down", ["down", "C-n", "tab"], ["palette"], "down", "Next command."),
+      bind("palette-up", ["up", "C-p", "S-tab"], ["palette"], "up", "Previous command."),
+      bind("accept", ["enter"], ["palette", "input"], "accept", "Take what was typed."),
+      bind("cancel", ["esc"], ["palette", "input"], "cancel", "Forget what was typed."),
     ],
   },
 ] as const;
@@ -144,6 +244,6 @@ export const sections = [
 export type CommandId = (typeof sections)[number]["bindings"][number]["command"];
 
 /** All bindings, for those who walk over them. */
-export const bindingTable: readonly (Binding & { readonly command: CommandId })[] = sections.flatMap((section) => [
-  ...section.bindings,
-]);
+export const bindingTable: readonly (Binding & { readonly command: CommandId })[] = sections.flatMap(
+  (section) => [...section.bindings],
+);

@@ -38,7 +38,11 @@ function compare(a: string | number, b: string | number): number {
 }
 
 /** Sorted; the busiest, slowest and largest first; unknown values last in either direction; ties as in the file. */
-export function sortFunctions(functions: readonly FunctionView[], sort: SortKey, reversed: boolean): readonly FunctionView[] {
+export function sortFunctions(
+  functions: readonly FunctionView[],
+  sort: SortKey,
+  reversed: boolean,
+): readonly FunctionView[] {
   if (sort === "file") return reversed ? functions.toReversed() : functions;
   const valueOf = keyOf[sort];
   return functions.toSorted((a, b) => {

@@ -53,7 +53,12 @@ export type Modal =
     }
   | { readonly type: "palette"; readonly input: TextInput; readonly selected: number }
   /** Typing into the filter of the table or the search of a log. */
-  | { readonly type: "input"; readonly target: "filter" | "search"; readonly input: TextInput; readonly before: string };
+  | {
+      readonly type: "input";
+      readonly target: "filter" | "search";
+      readonly input: TextInput;
+      readonly before: string;
+    };
 
 export interface Toast {
   readonly id: number;

@@ -1,10 +1,22 @@
 /** Lines to strings with colours. Written out here, not by chalk, which under NO_COLOR drops bold and inverse too. */
 import { plainText } from "../format/line.ts";
-import type { Line } from "../format/line.ts";
+import type { Line, Role } from "../format/line.ts";
 import type { Style, Theme } from "./themes.ts";
 
 const wrap = (text: string, styles: readonly Style[]): string =>
   styles.reduceRight((inner, style) => `${style.on}${inner}${style.off}`, text);
+
+const blankRoles: ReadonlySet<Role> = new Set([
+  "text",
+  "strong",
+  "dim",
+  "accent",
+  "key",
+  "good",
+  "calm",
+  "warn",
+  "bad",
+]);
 
 /** `null` paints nothing: for screen readers. */
 export function paint(value: Line, theme: Theme | null): string {
@@ -12,7 +24,8 @@ export function paint(value: Line, theme: Theme | null): string {
   let out = "";
   for (const part of value.spans) {
     if (part.text === "") continue;
-    const styles = theme.styles[part.role];
+    // A blank without ground or stroke looks the same in every colour: fewer bytes.
+    const styles = blankRoles.has(part.role) && part.text.trim() === "" ? [] : theme.styles[part.role];
     out += wrap(part.text, value.selected ? [...theme.selected, ...styles] : styles);
   }
   return out;

@@ -48,8 +48,24 @@ interface Palette {
 }
 
 const palettes: Readonly<Record<Exclude<ThemeName, "mono">, Palette>> = {
-  dark: { grey: [245, 8], accent: [80, 14], good: [114, 10], calm: [110, 12], warn: [221, 11], bad: [210, 9], selection: 237 },
-  light: { grey: [242, 8], accent: [25, 4], good: [28, 2], calm: [61, 5], warn: [130, 3], bad: [124, 1], selection: 253 },
+  dark: {
+    grey: [245, 8],
+    accent: [80, 14],
+    good: [114, 10],
+    calm: [110, 12],
+    warn: [221, 11],
+    bad: [210, 9],
+    selection: 237,
+  },
+  light: {
+    grey: [242, 8],
+    accent: [25, 4],
+    good: [28, 2],
+    calm: [61, 5],
+    warn: [130, 3],
+    bad: [124, 1],
+    selection: 253,
+  },
   // Blue, orange and their kin (Okabe and Ito): told apart with every common colour blindness, never red against green.
   "colour-blind": {
     grey: [245, 8],

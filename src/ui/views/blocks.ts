@@ -14,7 +14,9 @@ export function field(label: string, value: string | readonly Span[], width: num
   const name = span(`  ${label.padEnd(labelWidth)}`, "dim");
   if (typeof value !== "string") return [line(name, ...value)];
   const room = Math.max(8, width - labelWidth - 3);
-  return wrapWords(value, room).map((text, index) => line(index === 0 ? name : " ".repeat(labelWidth + 2), text));
+  return wrapWords(value, room).map((text, index) =>
+    line(index === 0 ? name : " ".repeat(labelWidth + 2), text),
+  );
 }
 
 /** An error in full: code and what failed, why, what to do, and the last lines of output where it carries them. */
@@ -30,7 +32,8 @@ export function errorLines(error: ErrorData, width: number, indent = "  "): read
   if (error.why !== null) add(error.why, span("  "), "text");
   if (error.hint !== null) add(error.hint, span("→ ", "accent"), "text");
   const output = error.data["output"] ?? error.data["log"];
-  if (Array.isArray(output)) for (const text of output.slice(-5)) lines.push(line(indent, span(`  │ ${text}`, "dim")));
+  if (Array.isArray(output))
+    for (const text of output.slice(-5)) lines.push(line(indent, span(`  │ ${text}`, "dim")));
   return lines;
 }
 

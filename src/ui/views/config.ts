@@ -13,19 +13,32 @@ function problemLines(problem: ConfigProblem, width: number): readonly Line[] {
   const room = Math.max(10, width - 6);
   const place = problem.line === 0 ? problem.file : `${problem.file}:${problem.line}:${problem.column}`;
   return [
-    line("  ", span("✗ ", "bad"), span(truncateStart(place, Math.max(10, width - 34)), "strong"), span(`  ${problem.code}`, "bad")),
+    line(
+      "  ",
+      span("✗ ", "bad"),
+      span(truncateStart(place, Math.max(10, width - 34)), "strong"),
+      span(`  ${problem.code}`, "bad"),
+    ),
     ...(problem.path === "" && problem.text === ""
       ? []
       : [line("    ", span(problem.path, "accent"), problem.text === "" ? "" : `: ${problem.text}`)]),
     ...wrapWords(problem.message, room).map((text) => line("    ", text)),
     ...(problem.hint === null
       ? []
-      : wrapWords(problem.hint, room - 2).map((text, index) => line("    ", span(index === 0 ? "→ " : "  ", "accent"), text))),
+      : wrapWords(problem.hint, room - 2).map((text, index) =>
+          line("    ", span(index === 0 ? "→ " : "  ", "accent"), text),
+        )),
     emptyLine,
   ];
 }
 
-function listLines(title: string, sign: string, role: Role, ids: readonly string[], width: number): readonly Line[] {
+function listLines(
+  title: string,
+  sign: string,
+  role: Role,
+  ids: readonly string[],
+  width: number,
+): readonly Line[] {
   if (ids.length === 0) return [];
   const label = title.padEnd(11);
   return wrapWords(ids.join(", "), Math.max(10, width - 18)).map((text, index) =>
@@ -37,7 +50,11 @@ function reloadLines(event: ReloadEvent, width: number): readonly Line[] {
   const at = formatClock(event.atMs);
   if (event.type === "reload-refused") {
     return [
-      line("  ", span("Not applied", "bad"), ` at ${at}: ${plural(event.problems.length, "problem")}. The previous configuration stays in force.`),
+      line(
+        "  ",
+        span("Not applied", "bad"),
+        ` at ${at}: ${plural(event.problems.length, "problem")}. The previous configuration stays in force.`,
+      ),
       emptyLine,
       ...event.problems.flatMap((problem) => problemLines(problem, width)),
     ];
@@ -62,7 +79,9 @@ export function configLines(state: ConsoleState, width: number): readonly Line[]
     ...head,
     line("  ", span("None since this console opened.", "strong")),
     ...wrapWords(
-      file === null ? "This engine runs without a file." : `Edit ${file} and save it: what changed is applied at once. L reads it again.`,
+      file === null
+        ? "This engine runs without a file."
+        : `Edit ${file} and save it: what changed is applied at once. L reads it again.`,
       width - 4,
     ).map((text) => line("  ", span(text, "dim"))),
   ];

@@ -5,7 +5,14 @@ import type { FunctionView, LatencyView } from "../../protocol/views.ts";
 import { sparkline } from "../components/sparkline.ts";
 import { emptyLine, line, span } from "../format/line.ts";
 import type { Line, Span } from "../format/line.ts";
-import { formatBytes, formatClock, formatCount, formatDeclaredMs, formatMs, plural } from "../format/units.ts";
+import {
+  formatBytes,
+  formatClock,
+  formatCount,
+  formatDeclaredMs,
+  formatMs,
+  plural,
+} from "../format/units.ts";
 import { selectedFunction, shownData } from "../store/select.ts";
 import type { WakeRecord } from "../store/data.ts";
 import type { ConsoleState } from "../store/types.ts";
@@ -42,7 +49,10 @@ function wakeLines(wakes: readonly WakeRecord[], budgetMs: number, width: number
   const last = wakes.at(-1);
   if (last === undefined) return [];
   const restores = wakes.flatMap((wake) => wake.restoreMs ?? []);
-  const rest = last.restoreMs === null ? "" : `: restore ${formatMs(last.restoreMs)} + hand-over ${formatMs(last.totalMs - last.restoreMs)}`;
+  const rest =
+    last.restoreMs === null
+      ? ""
+      : `: restore ${formatMs(last.restoreMs)} + hand-over ${formatMs(last.totalMs - last.restoreMs)}`;
   const lines = [...field("last wake", `${formatMs(last.totalMs)} from ${last.tier}${rest}`, width)];
   if (restores.length > 1) {
     const size = Math.min(restores.length, 24, width - 40);
@@ -91,7 +101,11 @@ function live(fn: FunctionView, wakes: readonly WakeRecord[], width: number): re
             width,
           ),
           ...field("taken", `${formatClock(snapshot.atMs)}, dump ${formatMs(snapshot.dumpMs)}`, width),
-          ...field("trials", snapshot.trialMs === null ? "none" : `${formatMs(snapshot.trialMs)} median`, width),
+          ...field(
+            "trials",
+            snapshot.trialMs === null ? "none" : `${formatMs(snapshot.trialMs)} median`,
+            width,
+          ),
         ]),
   ];
 }
@@ -116,16 +130,27 @@ function declared(config: PublicFunctionConfig, width: number): readonly Line[] 
     ["command", config.command.join(" ")],
     ["cwd", config.cwd],
     ["user", config.privileged ? `${user}, PRIVILEGED` : user],
-    ["env", config.envNames.length === 0 ? "nothing declared" : `${config.envNames.join(", ")} (values hidden)`],
+    [
+      "env",
+      config.envNames.length === 0 ? "nothing declared" : `${config.envNames.join(", ")} (values hidden)`,
+    ],
     ["memory limit", config.memoryLimitBytes === null ? "none" : formatBytes(config.memoryLimitBytes)],
     ["ready", `${readyText(config.ready)}, within ${formatDeclaredMs(config.readyTimeoutMs)}`],
     ["start", config.start],
     ["sleep", config.sleep === "keep" ? "keep: every sleep keeps memory" : "golden: always the first image"],
-    ["idle", `suspend after ${formatDeclaredMs(idle.suspendAfterMs)}, snapshot after ${formatDeclaredMs(idle.snapshotAfterMs)}`],
+    [
+      "idle",
+      `suspend after ${formatDeclaredMs(idle.suspendAfterMs)}, snapshot after ${formatDeclaredMs(idle.snapshotAfterMs)}`,
+    ],
     ["connections", `${config.connections}${idle.ignoreOpen ? ", idle open ones ignored" : ""}`],
     ["budget", `${formatDeclaredMs(config.restoreBudgetMs)}, then ${config.onViolation}`],
     ["restore fails", config.onRestoreFailure === "fail" ? "fail" : "start cold"],
-    ["warm-up", config.warmup.length === 0 ? "none" : config.warmup.map(({ method, path }) => `${method} ${path}`).join(", ")],
+    [
+      "warm-up",
+      config.warmup.length === 0
+        ? "none"
+        : config.warmup.map(({ method, path }) => `${method} ${path}`).join(", "),
+    ],
     ["stop", `${config.stopSignal}, then SIGKILL after ${formatDeclaredMs(config.stopTimeoutMs)}`],
   ];
   return [heading("DECLARED"), ...rows.flatMap(([label, value]) => field(label, value, width))];

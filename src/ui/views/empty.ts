@@ -27,7 +27,13 @@ export function nothingFound(filter: string): readonly Line[] {
   return [
     emptyLine,
     line("  No function matches ", span(filter, "strong"), "."),
-    line("  ", span("/", "key"), span(" changes the filter, ", "dim"), span("Esc", "key"), span(" removes it.", "dim")),
+    line(
+      "  ",
+      span("/", "key"),
+      span(" changes the filter, ", "dim"),
+      span("Esc", "key"),
+      span(" removes it.", "dim"),
+    ),
   ];
 }
 

@@ -10,23 +10,33 @@ import { stateLooks } from "../theme/states.ts";
 import { blockWidth, field, heading, sideBySide } from "./blocks.ts";
 import { nothingYet } from "./empty.ts";
 
-const sum = (values: readonly (number | null)[]): number => values.reduce<number>((total, value) => total + (value ?? 0), 0);
+const sum = (values: readonly (number | null)[]): number =>
+  values.reduce<number>((total, value) => total + (value ?? 0), 0);
 
 export function engineLines(state: ConsoleState, width: number): readonly Line[] {
   const { view, mode, engineName } = shownData(state);
-  if (view === null) return nothingYet(`Waiting for the engine ${engineName} …`, "Its first state has not come yet.");
+  if (view === null)
+    return nothingYet(`Waiting for the engine ${engineName} …`, "Its first state has not come yet.");
   const { engine, functions } = view;
   const block = blockWidth(width);
   const { config } = engine;
   const left = [
     heading("ENGINE"),
     ...field("name", engine.name, block),
-    ...field("process", `pid ${engine.pid}, ${mode === "attached" ? "on its own: leaving does not stop it" : "this one: it ends when you leave"}`, block),
+    ...field(
+      "process",
+      `pid ${engine.pid}, ${mode === "attached" ? "on its own: leaving does not stop it" : "this one: it ends when you leave"}`,
+      block,
+    ),
     ...field("version", engine.version, block),
     ...field("CRIU", engine.criuVersion, block),
     ...field("started", formatClock(engine.startedAtMs), block),
     ...field("config", engine.configFile ?? "none: started by aether run", block),
-    ...field("snapshots", `${config.snapshotDir}${config.keepSnapshots ? ", kept when the engine ends" : ""}`, block),
+    ...field(
+      "snapshots",
+      `${config.snapshotDir}${config.keepSnapshots ? ", kept when the engine ends" : ""}`,
+      block,
+    ),
     ...field("budget", `${formatDeclaredMs(config.restoreBudgetMs)}, then ${config.onViolation}`, block),
     ...field("restores", `${config.maxParallelRestores} at once`, block),
   ];
@@ -35,7 +45,11 @@ export function engineLines(state: ConsoleState, width: number): readonly Line[]
     ...instanceStates.toReversed().flatMap((name) => {
       const look = stateLooks[name];
       const count = functions.filter((fn) => fn.state === name).length;
-      return field(name, [span(`${look.glyph} `, look.role), span(String(count), count === 0 ? "dim" : "text")], block);
+      return field(
+        name,
+        [span(`${look.glyph} `, look.role), span(String(count), count === 0 ? "dim" : "text")],
+        block,
+      );
     }),
     ...field("memory", formatBytes(sum(functions.map((fn) => totalMemory(fn)))), block),
     ...field("snapshots", formatBytes(sum(functions.map((fn) => fn.snapshot?.sizeBytes ?? null))), block),
@@ -47,7 +61,14 @@ export function engineLines(state: ConsoleState, width: number): readonly Line[]
     engine.hostChanges.length === 0
       ? [line("  Nothing on this host was changed.")]
       : engine.hostChanges.flatMap((change) =>
-          wrapWords(change, width - 6).map((text, index) => line(span(index === 0 ? "  • " : "    ", "accent"), text)),
+          wrapWords(change, width - 6).map((text, index) =>
+            line(span(index === 0 ? "  • " : "    ", "accent"), text),
+          ),
         );
-  return [...sideBySide(left, right, width), emptyLine, heading("CHANGED ON THIS HOST, PUT BACK ON LEAVING"), ...changes];
+  return [
+    ...sideBySide(left, right, width),
+    emptyLine,
+    heading("CHANGED ON THIS HOST, PUT BACK ON LEAVING"),
+    ...changes,
+  ];
 }

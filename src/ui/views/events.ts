@@ -5,7 +5,7 @@ import { emptyLine, line, span } from "../format/line.ts";
 import type { Line, Role } from "../format/line.ts";
 import { formatClock, formatCount } from "../format/units.ts";
 import { sanitize } from "../format/sanitize.ts";
-import { wrapWords } from "../format/width.ts";
+import { textWidth, wrapWords } from "../format/width.ts";
 import { startOf } from "../store/feed.ts";
 import type { FeedSource } from "../store/feed.ts";
 import { shownData } from "../store/select.ts";
@@ -14,6 +14,7 @@ import { stateLooks } from "../theme/states.ts";
 import { nothingYet } from "./empty.ts";
 
 const clockWidth = 14;
+const idColumn = 14;
 
 interface Sign {
   readonly glyph: string;
@@ -40,26 +41,29 @@ function textOf(event: EngineEvent): { readonly id: string; readonly text: strin
 export function eventLines(event: EngineEvent, width: number, wrap: boolean): readonly Line[] {
   const sign = signOf(event);
   const { id, text } = textOf(event);
-  const name = id === "" ? "" : `${id}  `;
+  // Ids in a column of their own, as wide as most are.
+  const name = id === "" ? "" : `${id.padEnd(idColumn)}  `;
   const room = Math.max(10, width - clockWidth - 4);
   const textRole: Role = sign.role === "bad" || sign.role === "warn" ? sign.role : "text";
-  const pieces = wrap ? wrapWords(name + text, room) : [name + text];
-  const lines = pieces.map((piece, index) => {
-    if (index > 0) return line(" ".repeat(clockWidth + 3), span(piece, textRole));
-    const head = piece.startsWith(name) ? name : "";
-    return line(
-      span(` ${formatClock(event.atMs, true)} `, "dim"),
-      span(`${sign.glyph} `, sign.role),
-      span(head, "strong"),
-      span(piece.slice(head.length), textRole),
-    );
-  });
+  const textRoom = Math.max(10, room - textWidth(name));
+  const pieces = wrap ? wrapWords(text, textRoom) : [text];
+  const under = " ".repeat(clockWidth + 2 + textWidth(name));
+  const lines = pieces.map((piece, index) =>
+    index > 0
+      ? line(under, span(piece, textRole))
+      : line(
+          span(` ${formatClock(event.atMs, true)} `, "dim"),
+          span(`${sign.glyph} `, sign.role),
+          span(name, "strong"),
+          span(piece, textRole),
+        ),
+  );
   const hint = wrap && event.type === "error" ? event.error.hint : null;
   if (hint === null) return lines;
-  const hints = wrapWords(hint, Math.max(10, room - 2));
+  const hints = wrapWords(hint, Math.max(10, textRoom - 2));
   return [
     ...lines,
-    ...hints.map((piece, index) => line(" ".repeat(clockWidth + 2), span(index === 0 ? "→ " : "  ", "accent"), piece)),
+    ...hints.map((piece, index) => line(under, span(index === 0 ? "→ " : "  ", "accent"), piece)),
   ];
 }
 
@@ -77,7 +81,8 @@ export function eventSource(state: ConsoleState, width: number): FeedSource {
 
 export function eventsLines(state: ConsoleState, width: number, height: number): readonly Line[] {
   const { events } = shownData(state);
-  if (events.length === 0) return nothingYet("Nothing has happened yet.", "Every step of a function appears here.");
+  if (events.length === 0)
+    return nothingYet("Nothing has happened yet.", "Every step of a function appears here.");
   const start = startOf(eventSource(state, width), state.ui.feeds.events, height);
   const lines: Line[] = [];
   for (let index = start.index; index < events.length && lines.length < height; index += 1) {

@@ -17,10 +17,13 @@ const indent = 2;
 /** State and what is under way; where there is one column for both, what is under way replaces the word. */
 function stateCell(fn: FunctionView, asked: string | undefined, withActivity: boolean): Span[] {
   const look = stateLooks[fn.state];
-  const state = [span(`${look.glyph} `, look.role), span(fn.state, fn.state === "Uninitialized" ? "dim" : "text")];
+  const state = [
+    span(`${look.glyph} `, look.role),
+    span(fn.state, fn.state === "Uninitialized" ? "dim" : "text"),
+  ];
   if (!withActivity) return state;
   const activity = activityCell(fn, asked);
-  return activity.text === "" ? state : [span(`${look.glyph} `, look.role), activity];
+  return activity.text === "" ? state : [activity];
 }
 
 function activityCell(fn: FunctionView, asked: string | undefined): Span {
@@ -44,13 +47,23 @@ function pidText(fn: FunctionView): string {
 
 const dimWhenUnknown = (text: string): Span => span(text, text === unknown || text === "0" ? "dim" : "text");
 
-function tableColumns(state: ConsoleState, rows: readonly FunctionView[], width: number): readonly Column<FunctionView>[] {
+function tableColumns(
+  state: ConsoleState,
+  rows: readonly FunctionView[],
+  width: number,
+): readonly Column<FunctionView>[] {
   const { wakesByFunction } = shownData(state);
   const { pending } = state.ui;
   const longest = rows.reduce((most, fn) => Math.max(most, textWidth(fn.id)), 8);
   const idWidth = Math.min(longest, width < 80 ? 14 : width < 110 ? 20 : 32);
   const separate = width >= 112;
-  const right = (id: string, title: string, size: number, rank: number, cell: (fn: FunctionView) => Span): Column<FunctionView> => ({
+  const right = (
+    id: string,
+    title: string,
+    size: number,
+    rank: number,
+    cell: (fn: FunctionView) => Span,
+  ): Column<FunctionView> => ({
     id,
     title,
     width: size,
@@ -59,7 +72,14 @@ function tableColumns(state: ConsoleState, rows: readonly FunctionView[], width:
     cell,
   });
   const all: readonly (Column<FunctionView> | null)[] = [
-    { id: "id", title: "FUNCTION", width: idWidth, align: "left", rank: 0, cell: (fn) => span(fn.id, "strong") },
+    {
+      id: "id",
+      title: "FUNCTION",
+      width: idWidth,
+      align: "left",
+      rank: 0,
+      cell: (fn) => span(fn.id, "strong"),
+    },
     {
       id: "state",
       title: "STATE",
@@ -69,9 +89,18 @@ function tableColumns(state: ConsoleState, rows: readonly FunctionView[], width:
       cell: (fn) => stateCell(fn, pending.get(fn.id), !separate),
     },
     separate
-      ? { id: "activity", title: "", width: 11, align: "left", rank: 2, cell: (fn) => activityCell(fn, pending.get(fn.id)) }
+      ? {
+          id: "activity",
+          title: "",
+          width: 11,
+          align: "left",
+          rank: 2,
+          cell: (fn) => activityCell(fn, pending.get(fn.id)),
+        }
       : null,
-    right("port", "PORT", 5, 3, (fn) => dimWhenUnknown(fn.triggerPort === null ? unknown : String(fn.triggerPort))),
+    right("port", "PORT", 5, 3, (fn) =>
+      dimWhenUnknown(fn.triggerPort === null ? unknown : String(fn.triggerPort)),
+    ),
     right("pid", "PID", 7, 8, (fn) => dimWhenUnknown(pidText(fn))),
     right("wakes", "WAKES", 6, 7, (fn) => dimWhenUnknown(formatCount(fn.wakes))),
     right("last", "LAST", 7, 4, (fn) => msCell(fn.restore.lastMs, fn.config.restoreBudgetMs)),
@@ -99,7 +128,12 @@ function tableColumns(state: ConsoleState, rows: readonly FunctionView[], width:
         if (fn.lastError === null) return span("");
         const { code, what } = fn.lastError;
         // The prefix goes when it would cost the telling part.
-        const text = size >= code.length + 12 ? `${code}  ${what}` : size >= code.length ? code : code.replace(/^AE_/, "");
+        const text =
+          size >= code.length + 12
+            ? `${code}  ${what}`
+            : size >= code.length
+              ? code
+              : code.replace(/^AE_/, "");
         return span(text, "bad");
       },
     },
@@ -147,7 +181,8 @@ export function tableNote(state: ConsoleState): Line {
   const rows = tableRows(state).length;
   const all = shownData(state).view?.functions.length ?? 0;
   const parts: Span[] = [];
-  if (filter !== "") parts.push(span(`filter `, "dim"), span(filter, "strong"), span(` ${rows} of ${all}  `, "dim"));
+  if (filter !== "")
+    parts.push(span(`filter `, "dim"), span(filter, "strong"), span(` ${rows} of ${all}  `, "dim"));
   if (sort !== "file") parts.push(span(`by ${sortTitles[sort]}${reversed ? ", reversed" : ""}  `, "dim"));
   return line(...parts);
 }

@@ -18,15 +18,27 @@ const stateMeaning = {
 } as const;
 
 function bindingLines(binding: Binding, width: number): readonly Line[] {
-  const keys = binding.keys.slice(0, 3).map((key) => showKey(key)).join(" ");
+  const keys = binding.keys
+    .slice(0, 3)
+    .map((key) => showKey(key))
+    .join(" ");
   const room = Math.max(10, width - keyWidth - 5);
   return wrapWords(binding.help, room).map((text, index) =>
-    line(index === 0 ? span(`  ${(keys === "" ? ":" : keys).padEnd(keyWidth)} `, "key") : " ".repeat(keyWidth + 3), text),
+    line(
+      index === 0
+        ? span(`  ${(keys === "" ? ":" : keys).padEnd(keyWidth)} `, "key")
+        : " ".repeat(keyWidth + 3),
+      text,
+    ),
   );
 }
 
 function sectionLines(title: string, bindings: readonly Binding[], width: number): readonly Line[] {
-  return [line("  ", span(title.toUpperCase(), "heading")), ...bindings.flatMap((binding) => bindingLines(binding, width)), emptyLine];
+  return [
+    line("  ", span(title.toUpperCase(), "heading")),
+    ...bindings.flatMap((binding) => bindingLines(binding, width)),
+    emptyLine,
+  ];
 }
 
 export function helpLines(width: number): readonly Line[] {
@@ -39,7 +51,12 @@ export function helpLines(width: number): readonly Line[] {
       .toReversed()
       .flatMap((name) =>
         wrapWords(stateMeaning[name], Math.max(10, column - 20)).map((text, index) =>
-          line(index === 0 ? span(`  ${stateLooks[name].glyph} `, stateLooks[name].role) : "    ", index === 0 ? name.padEnd(14) : " ".repeat(14), " ", text),
+          line(
+            index === 0 ? span(`  ${stateLooks[name].glyph} `, stateLooks[name].role) : "    ",
+            index === 0 ? name.padEnd(14) : " ".repeat(14),
+            " ",
+            text,
+          ),
         ),
       ),
     emptyLine,
@@ -50,7 +67,8 @@ export function helpLines(width: number): readonly Line[] {
   const left: Line[] = [...states];
   const right: Line[] = [];
   for (const block of blocks) {
-    const target = right.length === 0 && left.length + block.length <= Math.ceil(total / 2) + 3 ? left : right;
+    const target =
+      right.length === 0 && left.length + block.length <= Math.ceil(total / 2) + 3 ? left : right;
     target.push(...block);
   }
   return Array.from({ length: Math.max(left.length, right.length) }, (_, index) =>

@@ -81,8 +81,14 @@ export function logLines(state: ConsoleState, area: LogArea, width: number, heig
   const items = logItems(state, area);
   if (items.length === 0) {
     return area === "logs"
-      ? nothingYet("This function has written nothing yet.", "What it writes to stdout and stderr appears here.")
-      : nothingYet("No function has written anything yet.", "What they write to stdout and stderr appears here.");
+      ? nothingYet(
+          "This function has written nothing yet.",
+          "What it writes to stdout and stderr appears here.",
+        )
+      : nothingYet(
+          "No function has written anything yet.",
+          "What they write to stdout and stderr appears here.",
+        );
   }
   const source = logSource(state, area, width);
   const start = startOf(source, state.ui.feeds[area], height);
@@ -97,7 +103,10 @@ export function logLines(state: ConsoleState, area: LogArea, width: number, heig
 }
 
 /** How many lines hold the search, and which of them is the current one, from 1; 0 where none is. */
-export function searchCount(state: ConsoleState, area: LogArea): { readonly found: number; readonly current: number } {
+export function searchCount(
+  state: ConsoleState,
+  area: LogArea,
+): { readonly found: number; readonly current: number } {
   const { search, match } = state.ui.feeds[area];
   let found = 0;
   let current = 0;
@@ -120,6 +129,12 @@ export function logTitle(state: ConsoleState, area: LogArea): Line {
     feed.follow ? span("following", "good") : span("standing still", "warn"),
     span(`  ${formatCount(count)} lines`, "dim"),
     ...(state.ui.wrap ? [span("  wrapped", "dim")] : []),
-    ...(feed.search === "" ? [] : [span("  search ", "dim"), span(feed.search, "strong"), span(` ${current} of ${found}`, found === 0 ? "warn" : "dim")]),
+    ...(feed.search === ""
+      ? []
+      : [
+          span("  search ", "dim"),
+          span(feed.search, "strong"),
+          span(` ${current} of ${found}`, found === 0 ? "warn" : "dim"),
+        ]),
   );
 }

@@ -10,7 +10,12 @@ import type { ConsoleState } from "../store/types.ts";
 import { nothingYet } from "./empty.ts";
 
 /** Restore solid, the rest of the wake light, the budget a stroke across both. */
-function barSpans(wake: WakeRecord, budgetMs: number | null, scaleMs: number, width: number): readonly Span[] {
+function barSpans(
+  wake: WakeRecord,
+  budgetMs: number | null,
+  scaleMs: number,
+  width: number,
+): readonly Span[] {
   const cells = (ms: number): number => Math.round((Math.max(0, ms) / scaleMs) * width);
   const restore = Math.min(width, cells(wake.restoreMs ?? 0));
   const total = Math.min(width, Math.max(restore, cells(wake.totalMs), 1));
@@ -28,7 +33,10 @@ function barSpans(wake: WakeRecord, budgetMs: number | null, scaleMs: number, wi
 export function wakesLines(state: ConsoleState, width: number): readonly Line[] {
   const { wakes, view } = shownData(state);
   if (wakes.length === 0) {
-    return nothingYet("No function has been woken yet.", "Connect to the port of a sleeping function, or press W on it.");
+    return nothingYet(
+      "No function has been woken yet.",
+      "Connect to the port of a sleeping function, or press W on it.",
+    );
   }
   const budgets = new Map(view?.functions.map((fn) => [fn.id, fn.config.restoreBudgetMs]));
   const shown = wakes.toReversed();
@@ -36,8 +44,22 @@ export function wakesLines(state: ConsoleState, width: number): readonly Line[] 
   const ordered = shown.map((wake) => wake.totalMs).toSorted((a, b) => a - b);
   const scale = Math.max(1, ...budgets.values(), ordered[Math.floor((ordered.length - 1) * 0.9)] ?? 1);
   const columns: readonly Column<WakeRecord>[] = [
-    { id: "time", title: "TIME", width: 12, align: "left", rank: 3, cell: (wake) => span(formatClock(wake.atMs, true), "dim") },
-    { id: "function", title: "FUNCTION", width: width < 90 ? 14 : 24, align: "left", rank: 0, cell: (wake) => span(wake.functionId, "strong") },
+    {
+      id: "time",
+      title: "TIME",
+      width: 12,
+      align: "left",
+      rank: 3,
+      cell: (wake) => span(formatClock(wake.atMs, true), "dim"),
+    },
+    {
+      id: "function",
+      title: "FUNCTION",
+      width: width < 90 ? 14 : 24,
+      align: "left",
+      rank: 0,
+      cell: (wake) => span(wake.functionId, "strong"),
+    },
     { id: "tier", title: "FROM", width: 9, align: "left", rank: 4, cell: (wake) => span(wake.tier) },
     {
       id: "restore",
@@ -46,9 +68,18 @@ export function wakesLines(state: ConsoleState, width: number): readonly Line[] 
       align: "right",
       rank: 2,
       cell: (wake) =>
-        wake.restoreMs === null ? span(unknown, "dim") : span(formatMs(wake.restoreMs), wake.overBudget ? "warn" : "text"),
+        wake.restoreMs === null
+          ? span(unknown, "dim")
+          : span(formatMs(wake.restoreMs), wake.overBudget ? "warn" : "text"),
     },
-    { id: "total", title: "TOTAL", width: 8, align: "right", rank: 1, cell: (wake) => span(formatMs(wake.totalMs)) },
+    {
+      id: "total",
+      title: "TOTAL",
+      width: 8,
+      align: "right",
+      rank: 1,
+      cell: (wake) => span(formatMs(wake.totalMs)),
+    },
     {
       id: "bar",
       title: `0 – ${formatMs(scale)}`,

@@ -1,0 +1,97 @@
+/** The first two rows: which engine this is and how it is; the views and how many functions are in which state. */
+import { homedir } from "node:os";
+import { eventLevel } from "../../protocol/events.ts";
+import { instanceStates } from "../../protocol/states.ts";
+import { fitLine, line, lineWidth, span, spread } from "../format/line.ts";
+import type { Line, Span } from "../format/line.ts";
+import { formatBytes, plural } from "../format/units.ts";
+import { truncateStart } from "../format/width.ts";
+import { shownData, totalMemory } from "../store/select.ts";
+import { viewIds } from "../store/types.ts";
+import type { ConsoleState, ViewId } from "../store/types.ts";
+import { stateLooks } from "../theme/states.ts";
+import { bar } from "./sparkline.ts";
+
+const home = homedir();
+const shortPath = (path: string): string =>
+  home !== "/" && path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
+
+function phaseSpans(state: ConsoleState, width: number): Span[] {
+  const { view } = shownData(state);
+  if (view === null) return [span("connecting ", "warn")];
+  const { phase, readyCount, hostChanges } = view.engine;
+  const total = view.functions.length;
+  const badges = [
+    ...(state.held === null ? [] : [span("screen held ", "match"), span("  ")]),
+    ...(state.ui.readOnly ? [span("read-only  ", "warn")] : []),
+  ];
+  if (phase === "starting") {
+    const progress = bar(readyCount, total, width >= 100 ? 16 : width >= 80 ? 8 : 0);
+    return [
+      ...badges,
+      span(progress.filled, "accent"),
+      span(progress.rest, "dim"),
+      span(` ${readyCount} of ${total} functions ready `),
+    ];
+  }
+  if (phase === "stopping") return [...badges, span("stopping ", "warn")];
+  const changes =
+    hostChanges.length === 0 ? [] : [span(`${plural(hostChanges.length, "host change")}  `, "dim")];
+  return [...badges, ...changes, span("● running ", "good")];
+}
+
+export function headerLine(state: ConsoleState, width: number): Line {
+  const { view, engineName, mode } = shownData(state);
+  const right = line(...phaseSpans(state, width));
+  const name = [
+    span(" aether ", "accent"),
+    span(engineName, "strong"),
+    span(mode === "attached" ? "  attached" : "  in this process", mode === "attached" ? "calm" : "dim"),
+  ];
+  const room = width - lineWidth(line(...name)) - lineWidth(right) - 3;
+  const file = view?.engine.configFile ?? null;
+  const path = file === null || room < 12 ? [] : [span(`  ${truncateStart(shortPath(file), room)}`, "dim")];
+  return spread(line(...name, ...path), right, width);
+}
+
+const viewTitles: Readonly<Record<ViewId, string>> = {
+  functions: "Functions",
+  logs: "Logs",
+  events: "Events",
+  wakes: "Wakes",
+  engine: "Engine",
+  config: "Config",
+};
+
+/** Something to look at in a view that is not open. */
+function badge(state: ConsoleState, view: ViewId): Span[] {
+  if (view === "events") {
+    const errors = state.data.events.filter(
+      (event) => event.seq > state.ui.seenEvent && eventLevel(event) === "error",
+    ).length;
+    return errors === 0 ? [] : [span(` ✗${errors}`, "bad")];
+  }
+  const refused = view === "config" && state.data.lastReload?.type === "reload-refused";
+  return refused ? [span(" ✗", "bad")] : [];
+}
+
+export function tabsLine(state: ConsoleState, width: number): Line {
+  const tabs = viewIds.flatMap((view, index) => {
+    const active = state.ui.view === view && !state.ui.help;
+    return [
+      span(active ? "▐" : " ", "accent"),
+      span(`${index + 1} `, active ? "accent" : "key"),
+      span(viewTitles[view], active ? "strong" : "dim"),
+      ...badge(state, view),
+      span(" "),
+    ];
+  });
+  const functions = shownData(state).view?.functions ?? [];
+  const counts = instanceStates.toReversed().flatMap((name) => {
+    const count = functions.filter((fn) => fn.state === name).length;
+    return count === 0 ? [] : [span(`${stateLooks[name].glyph} `, stateLooks[name].role), span(`${count}  `)];
+  });
+  const memory = functions.reduce((total, fn) => total + (totalMemory(fn) ?? 0), 0);
+  const right = line(...counts, span(`${formatBytes(memory)} `, "dim"));
+  return functions.length === 0 ? fitLine(line(...tabs), width) : spread(line(...tabs), right, width);
+}

@@ -1,0 +1,80 @@
+/** The last row: what the keys do where the focus is, the most useful ones as far as there is room. */
+import { line, lineWidth, span } from "../format/line.ts";
+import type { Line, Span } from "../format/line.ts";
+import { hintsFor } from "../keys/resolve.ts";
+import { showKey } from "../keys/key-names.ts";
+import { keyScope } from "../store/select.ts";
+import type { ConsoleState } from "../store/types.ts";
+import { inputSpans } from "./text-input.ts";
+
+type Hint = readonly [key: string, label: string];
+
+const modalHints: Readonly<Record<"dialog" | "palette" | "input", readonly Hint[]>> = {
+  dialog: [
+    ["y", "yes"],
+    ["n", "no"],
+    ["← →", "choose"],
+    ["⏎", "take it"],
+    ["Esc", "leave it"],
+  ],
+  palette: [
+    ["↑ ↓", "choose"],
+    ["⏎", "run"],
+    ["Esc", "close"],
+  ],
+  input: [
+    ["⏎", "keep"],
+    ["Esc", "undo"],
+  ],
+};
+
+function fitHints(hints: readonly Hint[], room: number, tail: readonly Hint[]): Span[] {
+  const spansOf = ([key, label]: Hint): Span[] => [span(key, "key"), span(` ${label}`, "dim"), span("  ")];
+  const end = tail.flatMap((hint) => spansOf(hint));
+  const kept: Span[] = [];
+  for (const hint of hints) {
+    const next = spansOf(hint);
+    if (lineWidth(line(...kept, ...next, ...end)) > room + 2) break;
+    kept.push(...next);
+  }
+  return [...kept, ...end];
+}
+
+export function hintLine(state: ConsoleState): Line {
+  const { ui } = state;
+  const room = ui.columns - 2;
+  const scope = keyScope(state);
+  if (ui.modal?.type === "input") {
+    const name = ui.modal.target === "filter" ? " filter " : " search ";
+    return line(
+      span(name, "accent"),
+      ...inputSpans(ui.modal.input),
+      "   ",
+      ...fitHints(modalHints.input, room - 40, []),
+    );
+  }
+  if (scope === "dialog" || scope === "palette") return line(" ", ...fitHints(modalHints[scope], room, []));
+  const all = hintsFor(scope).filter(
+    ({ command, mutates }) =>
+      !(ui.readOnly && mutates) &&
+      !(command === "next-pane" && ui.pane === null) &&
+      !(command === "next-match" && ui.feeds[scope === "logs" ? "logs" : "all-logs"].search === ""),
+  );
+  // Help and quit are always in sight.
+  const always = new Set(["help", "quit"]);
+  const toHint = (binding: (typeof all)[number]): Hint => [showKey(binding.keys[0] ?? ""), binding.label];
+  const isBackUseful = ui.help || ui.pane !== null || ui.history.length > 0 || ui.table.filter !== "";
+  const hints = all.filter(({ command }) => !always.has(command) && (command !== "back" || isBackUseful));
+  const first =
+    scope === "help" || scope === "events" || scope === "all-logs"
+      ? hints.toSorted((a, b) => Number(b.command === "back") - Number(a.command === "back"))
+      : hints;
+  return line(
+    " ",
+    ...fitHints(
+      first.map((hint) => toHint(hint)),
+      room,
+      all.filter(({ command }) => always.has(command)).map((hint) => toHint(hint)),
+    ),
+  );
+}

@@ -1,0 +1,207 @@
+/** Keys to commands, and what each command does. */
+import { assertNever } from "../../protocol/errors.ts";
+import { paletteEntries } from "../components/palette.ts";
+import type { CommandId } from "../keys/bindings.ts";
+import type { KeyPress } from "../keys/key-names.ts";
+import { bindingOf, resolveKey } from "../keys/resolve.ts";
+import { keyScope, selectedFunction } from "../store/select.ts";
+import { themeNames } from "../theme/themes.ts";
+import { copyText } from "./clipboard.ts";
+import { createEngineActions, readOnlyError } from "./engine-actions.ts";
+import type { Host } from "./host.ts";
+import { createToaster } from "./toasts.ts";
+
+/** Two presses of C-c within this time leave without a question. */
+const interruptMs = 2_000;
+
+export interface Controller extends Disposable {
+  readonly press: (key: KeyPress) => void;
+  readonly paste: (text: string) => void;
+  readonly run: (command: CommandId) => void;
+}
+
+export function createController(host: Host): Controller {
+  const { store, connection, leave } = host;
+  const toaster = createToaster(store);
+  const engine = createEngineActions(host, toaster);
+  let interrupted: NodeJS.Timeout | null = null;
+
+  const interrupt = (): void => {
+    if (interrupted !== null) {
+      leave(connection.mode === "attached" ? "detach" : "quit");
+      return;
+    }
+    interrupted = setTimeout(() => {
+      interrupted = null;
+    }, interruptMs);
+    const what =
+      connection.mode === "attached" ? "leaves; the engine keeps running" : "leaves and stops the engine";
+    toaster.say("info", `C-c again ${what}`);
+  };
+
+  const toShell = async (): Promise<void> => {
+    if (connection.mode === "in-process") {
+      toaster.say(
+        "info",
+        "the engine lives in this process and would stand still: start it with `aether up -d`, then C-z works",
+      );
+      return;
+    }
+    try {
+      await host.toShell();
+    } catch (error) {
+      toaster.fail(error, "could not go to the shell");
+    }
+  };
+
+  const copy = async (asJson: boolean): Promise<void> => {
+    const fn = selectedFunction(store.getState());
+    if (fn === null) return;
+    const text = asJson ? JSON.stringify(fn, null, 2) : fn.id;
+    const { ok, how } = await copyText(text, host.env, host.writeSequence);
+    toaster.say(
+      ok ? "good" : "info",
+      ok ? `${asJson ? `${fn.id} as JSON` : fn.id} copied by ${how}` : `not copied: ${how}`,
+    );
+  };
+
+  const nextTheme = (): void => {
+    const { theme } = store.getState().ui;
+    const next = themeNames[(themeNames.indexOf(theme) + 1) % themeNames.length] ?? "dark";
+    store.dispatch({ type: "theme", theme: next });
+    toaster.say("info", `theme ${next}`);
+  };
+
+  const chooseInDialog = (answer: "yes" | "no" | "chosen"): void => {
+    const { modal } = store.getState().ui;
+    if (modal?.type !== "confirm") return;
+    store.dispatch({ type: "close-modal" });
+    if (answer === "yes" || (answer === "chosen" && modal.chosen === "yes")) engine.perform(modal.deed);
+  };
+
+  const accept = (): void => {
+    const state = store.getState();
+    const { modal } = state.ui;
+    if (modal?.type !== "palette") {
+      store.dispatch({ type: "accept" });
+      return;
+    }
+    const entry = paletteEntries(state, modal.input.text)[modal.selected];
+    store.dispatch({ type: "close-modal" });
+    if (entry !== undefined) run(entry.command);
+  };
+
+  const run = (command: CommandId): void => {
+    const { label, mutates } = bindingOf(command);
+    if (mutates && store.getState().ui.readOnly) {
+      toaster.fail(readOnlyError(label), "read-only");
+      return;
+    }
+    perform(command);
+  };
+
+  const perform = (command: CommandId): void => {
+    const { dispatch } = store;
+    switch (command) {
+      case "snapshot":
+      case "restore":
+      case "suspend":
+      case "wake":
+      case "kill":
+        return engine.onSelected(command);
+      case "reload":
+        return engine.reload();
+      case "quit":
+        return engine.quit();
+      case "shutdown":
+        return engine.shutdown();
+      case "copy-id":
+      case "copy-row":
+        return void copy(command === "copy-row");
+      case "interrupt":
+        return interrupt();
+      case "suspend-console":
+        return void toShell();
+      case "detail":
+      case "logs":
+        return dispatch({ type: "pane", pane: command });
+      case "next-pane":
+      case "previous-pane":
+        return dispatch({ type: "focus" });
+      case "filter":
+      case "search":
+        return dispatch({ type: "open-input", target: command });
+      case "next-match":
+      case "previous-match":
+        return dispatch({ type: "match", direction: command === "next-match" ? 1 : -1 });
+      case "up":
+      case "down":
+      case "page-up":
+      case "page-down":
+      case "half-up":
+      case "half-down":
+      case "first":
+      case "last":
+        return dispatch({ type: "move", move: command });
+      case "view-functions":
+        return dispatch({ type: "view", view: "functions" });
+      case "view-logs":
+        return dispatch({ type: "view", view: "logs" });
+      case "view-events":
+        return dispatch({ type: "view", view: "events" });
+      case "view-wakes":
+        return dispatch({ type: "view", view: "wakes" });
+      case "view-engine":
+        return dispatch({ type: "view", view: "engine" });
+      case "view-config":
+        return dispatch({ type: "view", view: "config" });
+      case "zoom":
+      case "back":
+      case "sort":
+      case "reverse":
+      case "follow":
+      case "wrap":
+      case "times":
+      case "help":
+        return dispatch({ type: command });
+      case "palette":
+        return dispatch({ type: "open-palette" });
+      case "freeze":
+        return dispatch({ type: "hold" });
+      case "theme":
+        return nextTheme();
+      case "dialog-yes":
+        return chooseInDialog("yes");
+      case "dialog-no":
+        return chooseInDialog("no");
+      case "dialog-choose":
+        return chooseInDialog("chosen");
+      case "dialog-move":
+        return dispatch({ type: "dialog-move" });
+      case "palette-down":
+      case "palette-up":
+        return dispatch({ type: "palette-move", by: command === "palette-down" ? 1 : -1 });
+      case "accept":
+        return accept();
+      case "cancel":
+        return dispatch({ type: "close-modal" });
+      default:
+        return assertNever(command);
+    }
+  };
+
+  return {
+    press: (key) => {
+      const scope = keyScope(store.getState());
+      const command = resolveKey(scope, key.name);
+      if (command !== null) run(command);
+      else if (scope === "input" || scope === "palette") store.dispatch({ type: "type", press: key });
+    },
+    paste: (text) => store.dispatch({ type: "paste", text }),
+    run,
+    [Symbol.dispose]: () => {
+      if (interrupted !== null) clearTimeout(interrupted);
+      toaster[Symbol.dispose]();
+    },
+  };
+}

@@ -1,0 +1,17 @@
+/** What commands need of the world around the console. */
+import type { EngineConnection } from "../../client/connection.ts";
+import type { Store } from "../store/store.ts";
+
+export type ExitReason = "quit" | "detach" | "engine-gone" | "signal";
+
+export interface Host {
+  readonly store: Store;
+  readonly connection: EngineConnection;
+  /** Ends the console. */
+  readonly leave: (reason: ExitReason, error?: Error) => void;
+  /** Gives the terminal to the shell until the user comes back. */
+  readonly toShell: () => Promise<void>;
+  /** Writes a control sequence that moves nothing on the screen. */
+  readonly writeSequence: (sequence: string) => void;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}

@@ -1,0 +1,46 @@
+/** Everything that can happen to the state of a console. */
+import type { FunctionAction, StreamMessage } from "../../protocol/control.ts";
+import type { ErrorData } from "../../protocol/errors.ts";
+import type { KeyPress } from "../keys/key-names.ts";
+import type { ThemeName } from "../theme/themes.ts";
+import type { Modal, PaneId, Toast, ViewId } from "./types.ts";
+
+export type Move = "up" | "down" | "page-up" | "page-down" | "half-up" | "half-down" | "first" | "last";
+
+export type Action =
+  | { readonly type: "received"; readonly messages: readonly StreamMessage[] }
+  | { readonly type: "resize"; readonly columns: number; readonly rows: number }
+  | { readonly type: "move"; readonly move: Move }
+  | { readonly type: "view"; readonly view: ViewId }
+  | { readonly type: "pane"; readonly pane: PaneId }
+  | { readonly type: "focus" }
+  | { readonly type: "zoom" }
+  | { readonly type: "help" }
+  | { readonly type: "back" }
+  | { readonly type: "sort" }
+  | { readonly type: "reverse" }
+  | { readonly type: "follow" }
+  | { readonly type: "wrap" }
+  | { readonly type: "times" }
+  | { readonly type: "match"; readonly direction: 1 | -1 }
+  | { readonly type: "hold" }
+  | { readonly type: "theme"; readonly theme: ThemeName }
+  | { readonly type: "open-input"; readonly target: "filter" | "search" }
+  | { readonly type: "open-palette" }
+  | { readonly type: "ask"; readonly modal: Extract<Modal, { type: "confirm" }> }
+  | { readonly type: "type"; readonly press: KeyPress }
+  | { readonly type: "paste"; readonly text: string }
+  | { readonly type: "palette-move"; readonly by: 1 | -1 }
+  | { readonly type: "dialog-move" }
+  | { readonly type: "accept" }
+  | { readonly type: "close-modal" }
+  | { readonly type: "asked"; readonly functionId: string; readonly action: FunctionAction }
+  | { readonly type: "answered"; readonly functionId: string; readonly action: FunctionAction }
+  | {
+      readonly type: "toast";
+      readonly id: number;
+      readonly level: Toast["level"];
+      readonly text: string;
+      readonly error: ErrorData | null;
+    }
+  | { readonly type: "expire"; readonly id: number };

@@ -1,0 +1,62 @@
+/** How many rows each part of the screen has. Every row is accounted for: nothing overflows, nothing is left blank by accident. */
+import { dialogLines } from "../components/dialog.ts";
+import { paletteLines } from "../components/palette.ts";
+import { toastLines } from "../components/toast.ts";
+import type { Line } from "../format/line.ts";
+import { shownData, tableRows } from "./select.ts";
+import type { ConsoleState } from "./types.ts";
+
+export const leastColumns = 60;
+export const leastRows = 15;
+
+export interface Layout {
+  readonly tooSmall: boolean;
+  readonly columns: number;
+  readonly rows: number;
+  /** The table, or the whole of another view. */
+  readonly main: number;
+  /** What is below the table: a pane, or the newest events where there is room to spare. A rule goes before it. */
+  readonly lower: "pane" | "recent" | null;
+  readonly lowerRows: number;
+  readonly toast: readonly Line[];
+  readonly drawer: readonly Line[];
+}
+
+/** Header, tabs and hint line. */
+const fixedRows = 3;
+/** With fewer rows a pane takes the place of the table. */
+const splitFrom = 14;
+const leastRecent = 4;
+
+function drawerLines(state: ConsoleState): readonly Line[] {
+  const { modal, columns } = state.ui;
+  if (modal?.type === "confirm") return dialogLines(modal, columns);
+  return modal?.type === "palette" ? paletteLines(state, modal, columns) : [];
+}
+
+export function layoutOf(state: ConsoleState): Layout {
+  const { ui } = state;
+  const { columns, rows } = ui;
+  const tooSmall = columns < leastColumns || rows < leastRows;
+  const available = Math.max(0, rows - fixedRows);
+  const drawer = tooSmall ? [] : drawerLines(state).slice(0, Math.max(0, available - 2));
+  const toast = tooSmall ? [] : toastLines(ui.toasts, columns, Math.min(4, available - drawer.length - 3));
+  const body = Math.max(0, available - drawer.length - toast.length);
+  const base = { tooSmall, columns, rows, toast, drawer };
+  if (ui.help || ui.view !== "functions") return { ...base, main: body, lower: null, lowerRows: 0 };
+  const wanted = tableRows(state).length + 1;
+  if (ui.pane === null) {
+    const spare = body - wanted - 1;
+    const isEmpty = (shownData(state).view?.functions.length ?? 0) === 0;
+    if (isEmpty || spare < leastRecent) return { ...base, main: body, lower: null, lowerRows: 0 };
+    return { ...base, main: wanted, lower: "recent", lowerRows: spare };
+  }
+  if (ui.zoomed || body < splitFrom) return { ...base, main: 0, lower: "pane", lowerRows: body - 1 };
+  const main = Math.max(4, Math.min(wanted, Math.floor(body * 0.42)));
+  return { ...base, main, lower: "pane", lowerRows: body - main - 1 };
+}
+
+/** Rows of the views that have a title row above their content. */
+export function titleRows({ ui }: ConsoleState): 0 | 1 {
+  return !ui.help && (ui.view === "logs" || ui.view === "events" || ui.view === "wakes") ? 1 : 0;
+}

@@ -1,0 +1,85 @@
+/** Dialogs, the palette, and what is being typed. */
+import { editText, emptyInput, inputOf, insertText } from "../components/text-input.ts";
+import { paletteEntries } from "../components/palette.ts";
+import { clampIndex } from "../format/window.ts";
+import { focusedLog, goToMatch, withFeed } from "./reduce-feed.ts";
+import type { ConsoleState, Modal, TextInput } from "./types.ts";
+
+export function withModal(state: ConsoleState, modal: Modal | null): ConsoleState {
+  return { ...state, ui: { ...state.ui, modal } };
+}
+
+function withFilter(state: ConsoleState, filter: string): ConsoleState {
+  return { ...state, ui: { ...state.ui, table: { ...state.ui.table, filter } } };
+}
+
+export function openInput(state: ConsoleState, target: "filter" | "search"): ConsoleState {
+  const area = focusedLog(state);
+  if (target === "search" && area === null) return state;
+  const before = target === "filter" || area === null ? state.ui.table.filter : state.ui.feeds[area].search;
+  return withModal(state, { type: "input", target, before, input: inputOf(before) });
+}
+
+/** What is typed takes effect at once: rows are filtered, matches are marked. */
+function applyTyped(state: ConsoleState, target: "filter" | "search", text: string): ConsoleState {
+  if (target === "filter") return withFilter(state, text);
+  const area = focusedLog(state);
+  return area === null
+    ? state
+    : withFeed(state, area, { ...state.ui.feeds[area], search: text, match: null });
+}
+
+function withInput(state: ConsoleState, input: TextInput): ConsoleState {
+  const { modal } = state.ui;
+  if (modal?.type === "palette") return withModal(state, { ...modal, input, selected: 0 });
+  if (modal?.type !== "input") return state;
+  return applyTyped(withModal(state, { ...modal, input }), modal.target, input.text);
+}
+
+export function typeKey(state: ConsoleState, press: Parameters<typeof editText>[1]): ConsoleState {
+  const { modal } = state.ui;
+  if (modal === null || modal.type === "confirm") return state;
+  // As in vi and less: rubbing out what is empty leaves.
+  if (press.name === "backspace" && modal.input.text === "") return cancelInput(state);
+  return withInput(state, editText(modal.input, press));
+}
+
+export function pasteText(state: ConsoleState, text: string): ConsoleState {
+  const { modal } = state.ui;
+  if (modal === null || modal.type === "confirm") return state;
+  return withInput(state, insertText(modal.input, text));
+}
+
+/** Closes whatever is open; a filter or search goes back to what it was. */
+export function cancelInput(state: ConsoleState): ConsoleState {
+  const { modal } = state.ui;
+  const closed = withModal(state, null);
+  return modal?.type === "input" ? applyTyped(closed, modal.target, modal.before) : closed;
+}
+
+/** Keeps the filter or search that was typed. */
+export function acceptInput(state: ConsoleState): ConsoleState {
+  const { modal } = state.ui;
+  const closed = withModal(state, null);
+  if (modal?.type !== "input" || modal.target === "filter") return closed;
+  const area = focusedLog(closed);
+  return area === null ? closed : goToMatch(closed, area, -1);
+}
+
+export function openPalette(state: ConsoleState): ConsoleState {
+  return withModal(state, { type: "palette", input: emptyInput, selected: 0 });
+}
+
+export function movePalette(state: ConsoleState, by: 1 | -1): ConsoleState {
+  const { modal } = state.ui;
+  if (modal?.type !== "palette") return state;
+  const total = paletteEntries(state, modal.input.text).length;
+  return withModal(state, { ...modal, selected: clampIndex(modal.selected + by, total) });
+}
+
+export function moveDialog(state: ConsoleState): ConsoleState {
+  const { modal } = state.ui;
+  return modal?.type === "confirm"
+    ? withModal(state, { ...modal, chosen: modal.chosen === "yes" ? "no" : "yes" })
+    : state;
+}

@@ -1,0 +1,202 @@
+/** The reducer: one pure function from state and action to state. */
+import { assertNever } from "../../protocol/errors.ts";
+import type { Action, Move } from "./actions.ts";
+import { emptyData, receive } from "./data.ts";
+import type { Data } from "./data.ts";
+import { newFeed } from "./feed.ts";
+import {
+  followFeed,
+  focusedLog,
+  goToMatch,
+  moveInFeed,
+  rowsOfMove,
+  viewportRows,
+  withFeed,
+} from "./reduce-feed.ts";
+import {
+  acceptInput,
+  cancelInput,
+  moveDialog,
+  movePalette,
+  openInput,
+  openPalette,
+  pasteText,
+  typeKey,
+  withModal,
+} from "./reduce-modal.ts";
+import { focusedArea, tableRows } from "./select.ts";
+import { settle } from "./settle.ts";
+import { sortKeys } from "./types.ts";
+import type { ConsoleState, Toast, Ui } from "./types.ts";
+
+const maxToasts = 5;
+const maxHistory = 10;
+
+export function initialState(
+  engineName: string,
+  mode: Data["mode"],
+  options: Pick<Ui, "columns" | "rows" | "theme" | "readOnly">,
+): ConsoleState {
+  return {
+    data: emptyData(engineName, mode),
+    held: null,
+    ui: {
+      ...options,
+      view: "functions",
+      history: [],
+      pane: null,
+      focus: "main",
+      zoomed: false,
+      help: false,
+      table: { selectedId: null, selectedIndex: 0, offset: 0, sort: "file", reversed: false, filter: "" },
+      scroll: { detail: 0, wakes: 0, engine: 0, config: 0, help: 0 },
+      feeds: { logs: newFeed, "all-logs": newFeed, events: newFeed },
+      wrap: false,
+      times: true,
+      modal: null,
+      toasts: [],
+      pending: new Map(),
+      seenEvent: 0,
+    },
+  };
+}
+
+const withUi = (state: ConsoleState, ui: Partial<Ui>): ConsoleState => ({
+  ...state,
+  ui: { ...state.ui, ...ui },
+});
+
+function move(state: ConsoleState, by: Move): ConsoleState {
+  const area = focusedArea(state);
+  if (area.type === "feed") return moveInFeed(state, area.area, by);
+  const rows = rowsOfMove(by, viewportRows(state));
+  const end = by === "first" ? 0 : Number.MAX_SAFE_INTEGER;
+  if (area.type === "scroll") {
+    const offset = rows === null ? end : state.ui.scroll[area.area] + rows;
+    return withUi(state, { scroll: { ...state.ui.scroll, [area.area]: Math.max(0, offset) } });
+  }
+  const list = tableRows(state);
+  const wanted = rows === null ? end : state.ui.table.selectedIndex + rows;
+  const index = Math.max(0, Math.min(wanted, list.length - 1));
+  const selectedId = list[index]?.id ?? null;
+  return withUi(state, { table: { ...state.ui.table, selectedIndex: index, selectedId } });
+}
+
+/** Esc: closes what is on top. Never quits. */
+function back(state: ConsoleState): ConsoleState {
+  const { ui } = state;
+  const log = focusedLog(state);
+  if (ui.toasts.length > 0) return withUi(state, { toasts: ui.toasts.slice(0, -1) });
+  if (ui.help) return withUi(state, { help: false });
+  if (log !== null && ui.feeds[log].search !== "") {
+    return withFeed(state, log, { ...ui.feeds[log], search: "", match: null });
+  }
+  if (ui.view === "functions") {
+    if (ui.pane !== null && ui.zoomed) return withUi(state, { zoomed: false });
+    if (ui.pane !== null) return withUi(state, { pane: null, focus: "main" });
+    if (ui.table.filter !== "") return withUi(state, { table: { ...ui.table, filter: "" } });
+  }
+  const view = ui.history.at(-1);
+  if (view !== undefined) return withUi(state, { view, history: ui.history.slice(0, -1) });
+  return ui.view === "functions" ? state : withUi(state, { view: "functions" });
+}
+
+function addToast(
+  state: ConsoleState,
+  { id, level, text, error }: Extract<Action, { type: "toast" }>,
+): ConsoleState {
+  const same = (toast: Toast): boolean =>
+    toast.level === level &&
+    toast.text === text &&
+    toast.error?.code === error?.code &&
+    toast.error?.what === error?.what;
+  const times = (state.ui.toasts.find((toast) => same(toast))?.times ?? 0) + 1;
+  const others = state.ui.toasts.filter((toast) => !same(toast));
+  return withUi(state, { toasts: [...others, { id, level, text, error, times }].slice(-maxToasts) });
+}
+
+function step(state: ConsoleState, action: Action): ConsoleState {
+  const { ui } = state;
+  switch (action.type) {
+    case "received":
+      return { ...state, data: action.messages.reduce(receive, state.data) };
+    case "resize":
+      return withUi(state, { columns: action.columns, rows: action.rows });
+    case "move":
+      return move(state, action.move);
+    case "view": {
+      if (ui.view === action.view) return withUi(state, { help: false });
+      const history = [...ui.history.filter((view) => view !== action.view), ui.view].slice(-maxHistory);
+      return withUi(state, { view: action.view, history, help: false });
+    }
+    case "pane":
+      if (ui.pane === action.pane && ui.focus === "pane") return state;
+      return withUi(state, { pane: action.pane, focus: "pane", scroll: { ...ui.scroll, detail: 0 } });
+    case "focus":
+      if (ui.pane === null) return state;
+      return withUi(state, { focus: ui.focus === "main" ? "pane" : "main", zoomed: false });
+    case "zoom":
+      return ui.pane === null ? state : withUi(state, { zoomed: !ui.zoomed });
+    case "help":
+      return withUi(state, { help: !ui.help, scroll: { ...ui.scroll, help: 0 } });
+    case "back":
+      return back(state);
+    case "sort": {
+      const sort = sortKeys[(sortKeys.indexOf(ui.table.sort) + 1) % sortKeys.length] ?? "file";
+      return withUi(state, { table: { ...ui.table, sort } });
+    }
+    case "reverse":
+      return withUi(state, { table: { ...ui.table, reversed: !ui.table.reversed } });
+    case "follow":
+      return followFeed(state);
+    case "wrap":
+      return withUi(state, { wrap: !ui.wrap });
+    case "times":
+      return withUi(state, { times: !ui.times });
+    case "match": {
+      const log = focusedLog(state);
+      return log === null ? state : goToMatch(state, log, action.direction);
+    }
+    case "hold":
+      return { ...state, held: state.held === null ? state.data : null };
+    case "theme":
+      return withUi(state, { theme: action.theme });
+    case "open-input":
+      return openInput(state, action.target);
+    case "open-palette":
+      return openPalette(state);
+    case "ask":
+      return withModal(state, action.modal);
+    case "type":
+      return typeKey(state, action.press);
+    case "paste":
+      return pasteText(state, action.text);
+    case "palette-move":
+      return movePalette(state, action.by);
+    case "dialog-move":
+      return moveDialog(state);
+    case "accept":
+      return acceptInput(state);
+    case "close-modal":
+      return cancelInput(state);
+    case "asked":
+      return withUi(state, { pending: new Map(ui.pending).set(action.functionId, action.action) });
+    case "answered": {
+      if (ui.pending.get(action.functionId) !== action.action) return state;
+      const pending = new Map(ui.pending);
+      pending.delete(action.functionId);
+      return withUi(state, { pending });
+    }
+    case "toast":
+      return addToast(state, action);
+    case "expire":
+      return withUi(state, { toasts: ui.toasts.filter((toast) => toast.id !== action.id) });
+    default:
+      return assertNever(action);
+  }
+}
+
+export function reduce(state: ConsoleState, action: Action): ConsoleState {
+  const next = step(state, action);
+  return next === state ? state : settle(next);
+}

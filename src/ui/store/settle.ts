@@ -1,0 +1,44 @@
+/** After every change: selection, offsets and focus are put where the new data and sizes allow. */
+import { keepVisible, clampIndex, clampOffset } from "../format/window.ts";
+import { contentLines } from "../views/content.ts";
+import { layoutOf } from "./layout.ts";
+import { focusedArea, tableRows } from "./select.ts";
+import type { ConsoleState, TableState, Ui } from "./types.ts";
+import { newFeed } from "./feed.ts";
+import { viewportRows } from "./reduce-feed.ts";
+
+function settleTable(state: ConsoleState, height: number): TableState {
+  const { table } = state.ui;
+  const rows = tableRows(state);
+  const found = rows.findIndex((fn) => fn.id === table.selectedId);
+  // The selected function went away: take the one that moved up into its place.
+  const index = found === -1 ? clampIndex(table.selectedIndex, rows.length) : found;
+  const selectedId = rows[index]?.id ?? (rows.length === 0 && table.filter !== "" ? table.selectedId : null);
+  const offset = keepVisible(table.offset, index, height, rows.length);
+  const same = selectedId === table.selectedId && index === table.selectedIndex && offset === table.offset;
+  return same ? table : { ...table, selectedId, selectedIndex: index, offset };
+}
+
+export function settle(before: ConsoleState): ConsoleState {
+  const layout = layoutOf(before);
+  if (layout.tooSmall) return before;
+  const table = settleTable(before, Math.max(1, layout.main - 1));
+  let ui: Ui = table === before.ui.table ? before.ui : { ...before.ui, table };
+  if (table.selectedId !== before.ui.table.selectedId) {
+    const { search } = ui.feeds.logs;
+    ui = { ...ui, scroll: { ...ui.scroll, detail: 0 }, feeds: { ...ui.feeds, logs: { ...newFeed, search } } };
+  }
+  const focus = ui.pane === null ? "main" : layout.lower === "pane" && layout.main === 0 ? "pane" : ui.focus;
+  if (focus !== ui.focus) ui = { ...ui, focus };
+  if (ui.view === "events") {
+    const newest = before.data.events.at(-1)?.seq ?? 0;
+    if (newest > ui.seenEvent) ui = { ...ui, seenEvent: newest };
+  }
+  const after = ui === before.ui ? before : { ...before, ui };
+  const area = focusedArea(after);
+  if (area.type !== "scroll") return after;
+  const total = contentLines(after, area.area, ui.columns).length;
+  const offset = clampOffset(ui.scroll[area.area], viewportRows(after), total);
+  if (offset === ui.scroll[area.area]) return after;
+  return { ...after, ui: { ...ui, scroll: { ...ui.scroll, [area.area]: offset } } };
+}

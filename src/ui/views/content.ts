@@ -1,0 +1,26 @@
+/** The whole content of the areas that scroll by lines. */
+import { assertNever } from "../../protocol/errors.ts";
+import type { Line } from "../format/line.ts";
+import type { ConsoleState, ScrollArea } from "../store/types.ts";
+import { configLines } from "./config.ts";
+import { detailLines } from "./detail.ts";
+import { engineLines } from "./engine.ts";
+import { helpLines } from "./help.ts";
+import { wakesLines } from "./wakes.ts";
+
+export function contentLines(state: ConsoleState, area: ScrollArea, width: number): readonly Line[] {
+  switch (area) {
+    case "detail":
+      return detailLines(state, width);
+    case "wakes":
+      return wakesLines(state, width);
+    case "engine":
+      return engineLines(state, width);
+    case "config":
+      return configLines(state, width);
+    case "help":
+      return helpLines(width);
+    default:
+      return assertNever(area);
+  }
+}

@@ -1,0 +1,68 @@
+/** What stands in the main part of the screen, and what below it. */
+import { ruleLine } from "../components/rule.ts";
+import { line, span } from "../format/line.ts";
+import type { Line } from "../format/line.ts";
+import type { Layout } from "../store/layout.ts";
+import { focusedArea, tableRows } from "../store/select.ts";
+import type { ConsoleState, ScrollArea } from "../store/types.ts";
+import { contentLines } from "./content.ts";
+import { detailTitle } from "./detail.ts";
+import { eventsLines, eventsTitle, recentEvents } from "./events.ts";
+import { functionsLines, tableNote } from "./functions.ts";
+import { logLines, logTitle } from "./logs.ts";
+import { wakesTitle } from "./wakes.ts";
+
+function scrolled(state: ConsoleState, area: ScrollArea, width: number, height: number): readonly Line[] {
+  const lines = contentLines(state, area, width);
+  const offset = state.ui.scroll[area];
+  return lines.slice(offset, offset + height);
+}
+
+/** A stroke of title, then content. */
+const titled = (title: Line, content: readonly Line[], width: number): readonly Line[] => [
+  ruleLine(title, line(), width),
+  ...content,
+];
+
+export function mainLines(state: ConsoleState, { columns, main }: Layout): readonly Line[] {
+  const area = focusedArea(state);
+  if (state.ui.help) return scrolled(state, "help", columns, main);
+  const inner = main - 1;
+  switch (state.ui.view) {
+    case "functions":
+      return functionsLines(state, columns, main);
+    case "logs":
+      return titled(logTitle(state, "all-logs"), logLines(state, "all-logs", columns, inner), columns);
+    case "events":
+      return titled(eventsTitle(state), eventsLines(state, columns, inner), columns);
+    case "wakes":
+      return titled(wakesTitle(state), scrolled(state, "wakes", columns, inner), columns);
+    case "engine":
+    case "config":
+      return area.type === "scroll" ? scrolled(state, area.area, columns, main) : [];
+  }
+}
+
+/** Rows of the table that are out of sight. */
+function hiddenNote(state: ConsoleState, { main }: Layout): Line {
+  const { offset } = state.ui.table;
+  const below = Math.max(0, tableRows(state).length - offset - Math.max(0, main - 1));
+  const parts = [...(offset > 0 ? [`↑${offset}`] : []), ...(below > 0 ? [`↓${below}`] : [])];
+  return line(...tableNote(state).spans, span(parts.join(" "), "dim"));
+}
+
+/** The rule between the table and what is below it; `null` where there is nothing below. */
+export function dividerLine(state: ConsoleState, layout: Layout): Line | null {
+  if (layout.lower === null) return null;
+  const note = hiddenNote(state, layout);
+  if (layout.lower === "recent") return ruleLine(line(span("recent events", "dim")), note, layout.columns);
+  const title = state.ui.pane === "logs" ? logTitle(state, "logs") : detailTitle(state);
+  return ruleLine(title, note, layout.columns, state.ui.focus === "pane" ? "accent" : "dim");
+}
+
+export function lowerLines(state: ConsoleState, { columns, lower, lowerRows }: Layout): readonly Line[] {
+  if (lower === null) return [];
+  if (lower === "recent") return recentEvents(state, columns, lowerRows);
+  if (state.ui.pane === "logs") return logLines(state, "logs", columns, lowerRows);
+  return scrolled(state, "detail", columns, lowerRows);
+}

@@ -1,0 +1,102 @@
+/** States as an engine would publish them. */
+import type { PublicFunctionConfig } from "../../src/protocol/config.ts";
+import type { EngineView, FunctionView } from "../../src/protocol/views.ts";
+
+const startedAtMs = Date.UTC(2026, 10, 20, 14, 0, 0);
+const mib = 1024 * 1024;
+
+export function fakeConfig(id: string, port: number | null): PublicFunctionConfig {
+  return {
+    id,
+    command: ["python3", `${id}.py`],
+    program: "/usr/bin/python3",
+    cwd: `/srv/${id}`,
+    triggerPort: port,
+    ready: { kind: "handshake" },
+    readyTimeoutMs: 10_000,
+    envNames: ["DATABASE_URL", "API_TOKEN"],
+    memoryLimitBytes: 128 * mib,
+    user: null,
+    privileged: false,
+    sleep: "keep",
+    start: "snapshot",
+    idle: { suspendAfterMs: 30_000, snapshotAfterMs: 300_000, ignoreOpen: false },
+    connections: "refuse",
+    restoreBudgetMs: 15,
+    onViolation: "serve",
+    onRestoreFailure: "fail",
+    warmup: [{ method: "GET", path: "/", headers: {}, body: null }],
+    stopSignal: "SIGTERM",
+    stopTimeoutMs: 5_000,
+  };
+}
+
+/** A running function; `index` makes its figures differ from its neighbours'. */
+export function fakeFunction(id: string, index = 0, change: Partial<FunctionView> = {}): FunctionView {
+  const port = 8080 + index;
+  return {
+    id,
+    state: "Running",
+    activity: null,
+    stateSinceMs: startedAtMs + index * 61_000,
+    triggerPort: port,
+    instances: [
+      {
+        id,
+        pid: 4200 + index * 17,
+        state: "Running",
+        memoryBytes: (11 + ((index * 7) % 60)) * mib,
+        cpuMs: 320 + index * 9,
+      },
+    ],
+    wakes: 12 + index * 5,
+    coldStarts: 1,
+    exits: 0,
+    violations: 0,
+    openConnections: index % 3,
+    restore: { count: 12, lastMs: 8.4 + index * 0.3, p50Ms: 8.1 + index * 0.2, p99Ms: 12.2 + index * 0.4 },
+    wake: { count: 12, lastMs: 9.1 + index * 0.3, p50Ms: 9.0 + index * 0.2, p99Ms: 14.6 + index * 0.4 },
+    snapshot: {
+      atMs: startedAtMs + 4_000,
+      sizeBytes: 9.8 * mib,
+      golden: true,
+      image: "mapped",
+      dumpMs: 132,
+      trialMs: 8.2,
+    },
+    lastError: null,
+    config: fakeConfig(id, port),
+    ...change,
+  };
+}
+
+/** A sleeping function: an image, no process. */
+export function asleep(id: string, index = 0, change: Partial<FunctionView> = {}): FunctionView {
+  return fakeFunction(id, index, { state: "WarmSnapshot", instances: [], openConnections: 0, ...change });
+}
+
+export function fakeEngineView(functions: readonly FunctionView[]): EngineView {
+  return {
+    engine: {
+      name: "demo",
+      pid: 31_337,
+      version: "0.1.0",
+      startedAtMs,
+      configFile: "/srv/shop/aether.yaml",
+      config: {
+        name: "demo",
+        snapshotDir: "/dev/shm",
+        keepSnapshots: false,
+        restoreBudgetMs: 15,
+        onViolation: "serve",
+        logLevel: "info",
+        maxParallelRestores: 4,
+      },
+      phase: "running",
+      readyCount: functions.length,
+      criuVersion: "4.2.1",
+      hostChanges: ["net.ipv4.tcp_migrate_req was 0, is 1"],
+    },
+    functions,
+  };
+}

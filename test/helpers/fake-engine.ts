@@ -1,0 +1,132 @@
+/** An engine that exists only in the tests of the console: plausible states, driven by hand or by a clock of its own. */
+import type { EngineConnection } from "../../src/client/connection.ts";
+import type {
+  ActionResponse,
+  FunctionAction,
+  LogLine,
+  ReloadResponse,
+  StreamMessage,
+} from "../../src/protocol/control.ts";
+import { AetherError } from "../../src/protocol/errors.ts";
+import type { EventBody } from "../../src/protocol/events.ts";
+import type { InstanceState } from "../../src/protocol/states.ts";
+import type { EngineView, FunctionView } from "../../src/protocol/views.ts";
+import { fakeEngineView, fakeFunction } from "./fake-engine-views.ts";
+
+export interface FakeOptions {
+  readonly mode?: EngineConnection["mode"];
+  readonly functions?: readonly FunctionView[];
+  readonly startAtMs?: number;
+}
+
+/** What was asked of the engine, in order, as `kill api`. */
+export interface FakeEngine extends EngineConnection {
+  readonly calls: readonly string[];
+  readonly view: EngineView;
+  emit: (message: StreamMessage) => void;
+  event: (body: EventBody) => void;
+  log: (functionId: string, text: string, stream?: LogLine["stream"]) => void;
+  logs: (lines: readonly (readonly [id: string, text: string])[]) => void;
+  /** Changes the engine's part of the state and publishes it. */
+  engine: (change: Partial<EngineView["engine"]>) => void;
+  /** Changes one function and publishes the state. */
+  change: (functionId: string, change: Partial<FunctionView>) => void;
+  setFunctions: (functions: readonly FunctionView[]) => void;
+  publish: () => void;
+  /** What the next actions come to; by default they succeed. */
+  answer: (respond: ((id: string, action: FunctionAction) => Promise<ActionResponse>) | null) => void;
+  die: (error: AetherError | null) => void;
+}
+
+const afterAction: Readonly<Record<FunctionAction, InstanceState>> = {
+  snapshot: "WarmSnapshot",
+  restore: "Running",
+  suspend: "Suspended",
+  wake: "Running",
+  kill: "WarmSnapshot",
+};
+
+export function createFakeEngine(options: FakeOptions = {}): FakeEngine {
+  const listeners = new Set<(message: StreamMessage) => void>();
+  const calls: string[] = [];
+  const gone = Promise.withResolvers<AetherError | null>();
+  let view = fakeEngineView(
+    options.functions ?? ["api", "web", "worker"].map((id, index) => fakeFunction(id, index)),
+  );
+  let seq = 0;
+  let atMs = options.startAtMs ?? Date.UTC(2026, 10, 20, 14, 3, 22);
+  let respond: ((id: string, action: FunctionAction) => Promise<ActionResponse>) | null = null;
+
+  const emit = (message: StreamMessage): void => {
+    for (const listener of listeners) listener(message);
+  };
+  const publish = (): void => emit({ type: "state", state: view });
+  const setFunctions = (functions: readonly FunctionView[]): void => {
+    view = { ...view, functions };
+    publish();
+  };
+  const change = (id: string, part: Partial<FunctionView>): void =>
+    setFunctions(view.functions.map((fn) => (fn.id === id ? { ...fn, ...part } : fn)));
+  const nextTime = (): number => (atMs += 137);
+  const toLine = (functionId: string, text: string, stream: LogLine["stream"]): LogLine => {
+    seq += 1;
+    return { seq, atMs: nextTime(), functionId, stream, text };
+  };
+
+  return {
+    engineName: view.engine.name,
+    mode: options.mode ?? "in-process",
+    closed: gone.promise,
+    calls,
+    get view() {
+      return view;
+    },
+    subscribe: (listener) => {
+      listeners.add(listener);
+      listener({ type: "hello", version: 1, engine: view.engine.name });
+      listener({ type: "state", state: view });
+      return () => listeners.delete(listener);
+    },
+    action: async (id, action) => {
+      calls.push(`${action} ${id}`);
+      if (respond !== null) return respond(id, action);
+      const fn = view.functions.find((candidate) => candidate.id === id);
+      if (fn === undefined) {
+        throw new AetherError("AE_UNKNOWN_FUNCTION", `there is no function ${id}`, {
+          hint: "aether ps lists them.",
+        });
+      }
+      change(id, { state: afterAction[action], activity: null });
+      return { function: { ...fn, state: afterAction[action] }, durationMs: 8.4 };
+    },
+    reload: async (): Promise<ReloadResponse> => {
+      calls.push("reload");
+      return { added: [], changed: [], removed: [], unchanged: view.functions.map((fn) => fn.id) };
+    },
+    shutdown: async () => {
+      calls.push("shutdown");
+      gone.resolve(null);
+    },
+    [Symbol.asyncDispose]: async () => {
+      listeners.clear();
+    },
+    emit,
+    event: (body) => {
+      seq += 1;
+      emit({ type: "event", event: { ...body, seq, atMs: nextTime() } });
+    },
+    log: (id, text, stream = "stdout") => emit({ type: "logs", lines: [toLine(id, text, stream)] }),
+    logs: (lines) => emit({ type: "logs", lines: lines.map(([id, text]) => toLine(id, text, "stdout")) }),
+    engine: (part) => {
+      view = { ...view, engine: { ...view.engine, ...part } };
+      publish();
+    },
+    change,
+    setFunctions,
+    publish,
+    answer: (next) => {
+      respond = next;
+    },
+    die: (error) => gone.resolve(error),
+  };
+}
