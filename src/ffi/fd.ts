@@ -4,6 +4,7 @@ import { checked, errno, lastErrno, libc, SyscallError } from "./libc.ts";
 const cClose = libc.func("int close(int)");
 const cRead = libc.func("int64 read(int, void*, size_t)");
 const cWrite = libc.func("int64 write(int, void*, size_t)");
+const cLseek = libc.func("int64 lseek(int, int64, int)");
 const cFcntl = libc.func("int fcntl(int, int, ...)");
 const cFchown = libc.func("int fchown(int, uint, uint)");
 const cOpen = libc.func("int open(const char*, int, ...)");
@@ -64,6 +65,12 @@ export class Fd implements Disposable {
     throw new SyscallError("write", error);
   }
 
+  /** Back to the start of a file, as poll on kernfs files wants it before the next wait. */
+  rewind(): void {
+    cLseek(this.number, 0, 0);
+    cRead(this.number, new Uint8Array(64), 64);
+  }
+
   /** Changes the owner; on a socket this is the uid that SO_REUSEPORT compares (net/socket.c, sockfs_setattr). */
   chown(uid: number): void {
     checked(cFchown(this.number, uid, 0xffffffff) as number, "fchown");
@@ -108,4 +115,15 @@ export function makePipe(): { read: Fd; write: Fd } {
   const read = new Fd(pair[0] ?? -1);
   read.setNonBlocking();
   return { read, write: new Fd(pair[1] ?? -1) };
+}
+
+const cPoll = libc.func("int poll(void*, ulong, int)");
+const POLLIN = 1;
+
+/** Whether a read or accept would find something right now. */
+export function isReadable(fd: Fd): boolean {
+  const entry = new DataView(new ArrayBuffer(8));
+  entry.setInt32(0, fd.number, true);
+  entry.setInt16(4, POLLIN, true);
+  return (cPoll(entry, 1, 0) as number) > 0 && (entry.getInt16(6, true) & POLLIN) !== 0;
 }

@@ -97,6 +97,18 @@ export function takeListeners(places: readonly ListenerPlace[]): { readonly plac
   return taken;
 }
 
+/** Connected sockets that the given processes have open, each once. */
+export function openConnectionPlaces(pids: readonly number[]): { readonly pid: number; readonly fd: number }[] {
+  const [first] = pids;
+  if (first === undefined) return [];
+  const connected = new Set(tcpSockets(first).filter(({ state }) => state !== tcpListen).map(({ inode }) => inode));
+  const found = new Map<string, { pid: number; fd: number }>();
+  for (const pid of pids) {
+    for (const [inode, fd] of socketsOf(pid)) if (connected.has(inode) && !found.has(inode)) found.set(inode, { pid, fd });
+  }
+  return [...found.values()];
+}
+
 /**
  * Open connections of an instance: established sockets its processes hold, and those that still wait in the queue of
  * one of its listeners (they belong to no process yet: inode 0).

@@ -1,0 +1,100 @@
+/**
+ * The seam between a function's life and what runs it. The sandbox is the first driver; microVMs and containers come
+ * behind the same interface. A driver knows one function; the lifecycle calls it from one queue, never twice at once.
+ */
+import type { Fd } from "../../ffi/fd.ts";
+import type { Image } from "../snapshot/image.ts";
+
+/** How an instance ended. */
+export interface InstanceExit {
+  /** Host process id it had. */
+  readonly pid: number;
+  readonly exitCode: number | null;
+  /** As "SIGKILL". */
+  readonly signal: string | null;
+  /** The kernel killed it at its memory limit. */
+  readonly outOfMemory: boolean;
+}
+
+/** A listening socket of an instance, duplicated into the engine. */
+export interface TakenListener {
+  readonly port: number;
+  readonly inode: string;
+  readonly fd: Fd;
+}
+
+export interface InstanceStats {
+  readonly memoryBytes: number | null;
+  readonly cpuMs: number | null;
+}
+
+/** Which connections are open, for the decision to sleep. */
+export interface Instance {
+  readonly id: string;
+  /** Host process id of its first process. */
+  readonly pid: number;
+  readonly startedAtMs: number;
+  /** Resolves once its first process has ended, however. */
+  readonly exited: Promise<InstanceExit>;
+  /** Duplicates of all its listening sockets; the caller's to close. */
+  takeListeners(): TakenListener[];
+  /** Established connections, also those not accepted yet, by the kernel's tables at this moment. */
+  openConnections(): number;
+  /** Duplicates of its open connections, to watch them while it is frozen; the caller's to close. */
+  takeConnections(): Fd[];
+  /** Freezes it; resolves when it stands still. */
+  suspend(): Promise<void>;
+  /** Lets a frozen instance go on. */
+  resume(): void;
+  /** Signals its first process and waits; kills what is left at the deadline. */
+  stop(signal: string, timeoutMs: number): Promise<void>;
+  /** Ends it at once, with all its processes. Resolves when they are gone. */
+  kill(): Promise<void>;
+  stats(): InstanceStats;
+}
+
+export interface DumpResult {
+  readonly image: Image;
+  readonly durationMs: number;
+}
+
+export interface WakeOptions {
+  readonly budgetMs: number;
+  /** Kill the restore when the budget runs out (`on_violation: fail`). */
+  readonly enforce: boolean;
+}
+
+export interface WakeResult {
+  readonly instance: Instance;
+  /** From the moment the restore was sent to CRIU's answer. */
+  readonly restoreMs: number;
+}
+
+export interface InstanceDriver extends AsyncDisposable {
+  /**
+   * Starts the function from nothing and waits until it is ready.
+   * @throws AetherError of the family SandboxError, AE_WAKE_WRONG_PORT
+   */
+  start(): Promise<Instance>;
+  /**
+   * Saves a running instance. It is left stopped: `discard` ends it, `proceed` lets it go on.
+   * @throws AetherError AE_DUMP_FAILED; the instance runs on then
+   */
+  snapshot(instance: Instance): Promise<DumpResult>;
+  /** Lets an instance go on that `snapshot` left stopped. */
+  proceed(instance: Instance): Promise<void>;
+  /**
+   * Restores an image three times away from real clients and sees that it answers.
+   * @returns the median of the restores, ms. @throws AetherError AE_RESTORE_FAILED
+   */
+  prove(image: Image): Promise<number>;
+  /** Makes ready what the next wake from this image needs. Failing is no error: the wake does it then. */
+  prepare(image: Image): Promise<void>;
+  /**
+   * Restores an image.
+   * @throws AetherError AE_RESTORE_FAILED, AE_LATENCY_VIOLATION; nothing of the attempt is left then
+   */
+  wake(image: Image, options: WakeOptions): Promise<WakeResult>;
+  /** Gives up what was prepared. */
+  forget(): void;
+}

@@ -1,0 +1,102 @@
+/** What the steps of one function's life share: its declaration, state, instance, image and listeners. */
+import type { FunctionConfig } from "../../protocol/config.ts";
+import type { AetherError, ErrorData } from "../../protocol/errors.ts";
+import type { EventBody } from "../../protocol/events.ts";
+import type { Image } from "../snapshot/image.ts";
+import type { HeldListeners } from "../wake/held-listeners.ts";
+import type { IdleMonitor } from "../wake/idle-monitor.ts";
+import type { Gate } from "../wake/gate.ts";
+import { Backoff } from "./backoff.ts";
+import type { Instance, InstanceDriver } from "./driver.ts";
+import { LatencyWindow } from "./latency-window.ts";
+import { OperationQueue } from "./operation-queue.ts";
+import { StateMachine } from "./state-machine.ts";
+
+/** What a function needs of the engine around it. */
+export interface FunctionSurroundings {
+  now(): number;
+  monotonic(): number;
+  emit(event: EventBody): void;
+  /** The function's view has changed. */
+  changed(functionId: string): void;
+  /** Removes a folder without holding up the reactor. */
+  discard(path: string): void;
+  /** Computes an image's checksums without holding up the reactor. */
+  seal(image: Image): void;
+  /** At most so many restores at once. */
+  readonly restores: Gate;
+  /** A warm-up request to the function's port. Resolves with the reason when it failed. */
+  warmUp(config: FunctionConfig): Promise<string | null>;
+}
+
+export interface FunctionParts {
+  readonly driver: InstanceDriver;
+  readonly held: HeldListeners;
+  readonly idle: IdleMonitor;
+}
+
+export class FunctionCore {
+  config: FunctionConfig;
+  readonly around: FunctionSurroundings;
+  readonly driver: InstanceDriver;
+  readonly held: HeldListeners;
+  readonly idle: IdleMonitor;
+  readonly machine: StateMachine;
+  readonly queue: OperationQueue;
+  /** Failed wakes and short lives in a row. */
+  readonly backoff: Backoff;
+  readonly restoreLatency = new LatencyWindow();
+  readonly wakeLatency = new LatencyWindow();
+  instance: Instance | null = null;
+  image: Image | null = null;
+  wakes = 0;
+  coldStarts = 0;
+  exits = 0;
+  violations = 0;
+  lastError: ErrorData | null = null;
+  /** Set while we end the instance ourselves: its exit is no crash. */
+  ending = false;
+  /** The function is being removed: nothing is started any more. */
+  closing = false;
+
+  constructor(config: FunctionConfig, parts: FunctionParts, around: FunctionSurroundings) {
+    this.config = config;
+    this.around = around;
+    this.driver = parts.driver;
+    this.held = parts.held;
+    this.idle = parts.idle;
+    this.queue = new OperationQueue(config.id);
+    this.backoff = new Backoff(() => around.monotonic());
+    this.machine = new StateMachine({
+      functionId: config.id,
+      now: () => around.now(),
+      emit: (event) => around.emit(event),
+      onChange: () => around.changed(config.id),
+    });
+  }
+
+  get id(): string {
+    return this.config.id;
+  }
+
+  /** Keeps the error as the function's last and reports it. */
+  report(error: AetherError): void {
+    this.lastError = error.toJSON();
+    this.around.emit({ type: "error", functionId: this.id, error: this.lastError });
+    this.around.changed(this.id);
+  }
+
+  notice(text: string): void {
+    this.around.emit({ type: "notice", functionId: this.id, text });
+  }
+
+  /** Replaces the image; the former one is removed. */
+  setImage(image: Image | null): void {
+    const former = this.image;
+    this.image = image;
+    if (former !== null && former !== image) {
+      this.driver.forget();
+      this.around.discard(former.directory);
+    }
+  }
+}

@@ -1,0 +1,149 @@
+/** One function of the engine: its first state, the orders it takes, its replacement and its end. */
+import type { FunctionConfig } from "../../protocol/config.ts";
+import type { FunctionAction } from "../../protocol/control.ts";
+import { AetherError, assertNever, toAetherError } from "../../protocol/errors.ts";
+import type { FunctionView } from "../../protocol/views.ts";
+import type { Image } from "../snapshot/image.ts";
+import type { TakenListener } from "./driver.ts";
+import { FunctionCore } from "./function-core.ts";
+import type { FunctionParts, FunctionSurroundings } from "./function-core.ts";
+import { begin, beginAdopted, snapshotFromNothing } from "./begin.ts";
+import { functionView } from "./function-view.ts";
+import { endInstance } from "./running.ts";
+import { goToSleep, prepareNext, suspend } from "./sleep.ts";
+import { awaitConnection, wake } from "./wake.ts";
+
+export class FunctionRuntime {
+  readonly #core: FunctionCore;
+
+  constructor(config: FunctionConfig, parts: FunctionParts, around: FunctionSurroundings) {
+    this.#core = new FunctionCore(config, parts, around);
+  }
+
+  get id(): string {
+    return this.#core.id;
+  }
+
+  get config(): FunctionConfig {
+    return this.#core.config;
+  }
+
+  /** Ports on which the engine holds listeners for this function. */
+  get ports(): readonly number[] {
+    return this.#core.held.ports;
+  }
+
+  /**
+   * Brings the function to its first state.
+   * @param inherited listeners of the version it replaces, clients queued on them included
+   * @returns whether it got there; what went wrong has been reported then
+   */
+  async begin(adopted: Image | null, inherited: readonly TakenListener[], cause: string): Promise<boolean> {
+    const core = this.#core;
+    if (inherited.length > 0) core.held.hold(inherited);
+    try {
+      await core.queue.run(() => (adopted === null ? begin(core, cause) : beginAdopted(core, adopted)));
+      return true;
+    } catch (error) {
+      core.report(toAetherError(error, `${core.id}: it could not be started`));
+      // With clients queued on inherited listeners, the next connection tries again.
+      if (core.instance === null && !core.held.isEmpty) awaitConnection(core, core.backoff.fail());
+      return false;
+    }
+  }
+
+  /** Carries out an order of a person. Rejects with the reason, a typed error. */
+  async action(action: FunctionAction): Promise<void> {
+    const core = this.#core;
+    const startedAt = core.around.monotonic();
+    await core.queue.run(async () => {
+      switch (action) {
+        case "snapshot":
+          if (core.machine.state === "Uninitialized") return await snapshotFromNothing(core);
+          return await goToSleep(core, { cause: "snapshot", automatic: false });
+        case "suspend":
+          return await suspend(core, "suspend");
+        case "wake":
+          core.machine.assertLegal("Running");
+          return await wake(core, { cause: "wake", seenAtMs: startedAt });
+        case "restore":
+          return await this.#restore(startedAt);
+        case "kill":
+          return await this.#kill();
+        default:
+          return assertNever(action);
+      }
+    });
+  }
+
+  /** Back to the image; the memory of a running instance is discarded. */
+  async #restore(seenAtMs: number): Promise<void> {
+    const core = this.#core;
+    if (core.image === null) {
+      throw new AetherError("AE_SNAPSHOT_NOT_FOUND", `${core.id}: it has no snapshot to return to`, {
+        hint: `Make one: \`aether snapshot ${core.id}\`.`,
+        data: { function: core.id },
+      });
+    }
+    if (core.instance !== null) {
+      core.held.stopWatching();
+      await endInstance(core, (instance) => instance.kill());
+      core.machine.instanceGone(true);
+      await prepareNext(core);
+    }
+    await wake(core, { cause: "restore", seenAtMs });
+  }
+
+  /** Ends the instance; asleep, discards the snapshot. The port stays held: the next connection starts it again. */
+  async #kill(): Promise<void> {
+    const core = this.#core;
+    if (core.instance !== null) {
+      core.held.stopWatching();
+      await endInstance(core, (instance) => instance.kill());
+      core.machine.instanceGone(core.image !== null);
+      core.notice("killed");
+      await prepareNext(core);
+    } else {
+      core.machine.assertLegal("Uninitialized");
+      core.setImage(null);
+      core.machine.step("Uninitialized", { instance: "", durationMs: 0, cause: "kill" });
+    }
+    awaitConnection(core, 0);
+  }
+
+  /** Takes over settings that need no new process. */
+  update(config: FunctionConfig): void {
+    this.#core.config = config;
+    this.#core.around.changed(this.id);
+  }
+
+  /**
+   * Ends the function. Its listeners are the caller's: to close them, or to hand them to the version that follows.
+   * @param graceful the stop signal first, then the kill
+   */
+  async end(graceful: boolean): Promise<readonly TakenListener[]> {
+    const core = this.#core;
+    core.closing = true;
+    core.idle.stop();
+    core.held.stopWatching();
+    await core.queue.close();
+    const { stopSignal, stopTimeoutMs } = core.config;
+    await endInstance(core, async (instance) => {
+      if (core.machine.state === "Suspended") instance.resume();
+      if (graceful) await instance.stop(stopSignal, stopTimeoutMs);
+      else await instance.kill();
+    });
+    await core.driver[Symbol.asyncDispose]();
+    core.machine.instanceGone(core.image !== null);
+    return core.held.detach();
+  }
+
+  /** The image of the moment, for a clean-up or for the next engine. */
+  get image(): Image | null {
+    return this.#core.image;
+  }
+
+  view(): FunctionView {
+    return functionView(this.#core);
+  }
+}

@@ -1,0 +1,159 @@
+/** Waking: from a connection on the held listener to the hand-over, from whichever tier the function sleeps in. */
+import { AetherError, isAetherError, toAetherError } from "../../protocol/errors.ts";
+import type { WakeTier } from "../../protocol/states.ts";
+import type { FunctionCore } from "./function-core.ts";
+import type { Instance } from "./driver.ts";
+import { adopt, holdListeners, watchIdle } from "./running.ts";
+import { prepareNext } from "./sleep.ts";
+
+export interface WakeOrder {
+  readonly cause: string;
+  /** Monotonic ms when the connection was seen, or the order came. */
+  readonly seenAtMs: number;
+}
+
+/** Watches the held listeners, after a pause when the function is backing off. */
+export function awaitConnection(core: FunctionCore, waitMs: number): void {
+  if (core.closing) return;
+  if (waitMs > 0) {
+    core.machine.setActivity("backoff");
+    setTimeout(() => {
+      if (core.machine.activity === "backoff") core.machine.setActivity(null);
+      if (core.instance === null) awaitConnection(core, 0);
+    }, waitMs);
+    return;
+  }
+  core.held.watch(() => {
+    const order: WakeOrder = { cause: "connection", seenAtMs: core.around.monotonic() };
+    void core.queue.run(() => wake(core, order)).catch((error: unknown) => wakeFailed(core, toAetherError(error)));
+  });
+}
+
+/** Brings the function to Running from wherever it is; nothing to do when it runs already. */
+export async function wake(core: FunctionCore, order: WakeOrder): Promise<void> {
+  if (core.closing) return;
+  const { state } = core.machine;
+  switch (state) {
+    case "Running":
+      return;
+    case "Suspended":
+      return resumeSuspended(core, order.cause, order.seenAtMs);
+    case "WarmSnapshot":
+      return await core.around.restores.run(() => restore(core, order));
+    case "Uninitialized":
+      return await coldStart(core, order);
+    default:
+      state satisfies never;
+  }
+}
+
+/** Suspended -> Running. */
+export function resumeSuspended(core: FunctionCore, cause: string, seenAtMs: number): void {
+  const instance = core.instance;
+  if (instance === null) return;
+  core.held.stopWatching();
+  instance.resume();
+  const totalMs = core.around.monotonic() - seenAtMs;
+  core.machine.step("Running", { instance: instance.id, durationMs: totalMs, cause });
+  woken(core, instance, { tier: "suspended", restoreMs: null, totalMs });
+  watchIdle(core, false, core.around.monotonic());
+}
+
+/** WarmSnapshot -> Running. */
+async function restore(core: FunctionCore, order: WakeOrder): Promise<void> {
+  const { image, config } = core;
+  if (image === null) return await coldStart(core, order);
+  core.machine.setActivity("restoring");
+  let result;
+  try {
+    core.held.expectSuccessor(0);
+    const enforce = config.onViolation === "fail";
+    result = await core.driver.wake(image, { budgetMs: config.restoreBudgetMs, enforce });
+  } catch (error) {
+    core.machine.setActivity(null);
+    return await restoreFailed(core, order, toAetherError(error));
+  }
+  const { instance, restoreMs } = result;
+  core.held.handOver();
+  const totalMs = core.around.monotonic() - order.seenAtMs;
+  adopt(core, instance);
+  core.machine.setActivity(null);
+  core.machine.step("Running", { instance: instance.id, durationMs: totalMs, cause: order.cause });
+  if (restoreMs > config.restoreBudgetMs) core.violations += 1;
+  core.restoreLatency.add(restoreMs);
+  woken(core, instance, { tier: "snapshot", restoreMs, totalMs });
+  settle(core, instance);
+}
+
+/** Uninitialized -> Running. */
+export async function coldStart(core: FunctionCore, order: WakeOrder): Promise<void> {
+  const instance = await startInstance(core);
+  const totalMs = core.around.monotonic() - order.seenAtMs;
+  core.machine.step("Running", { instance: instance.id, durationMs: totalMs, cause: order.cause });
+  if (order.cause === "connection" || order.cause === "wake") woken(core, instance, { tier: "cold", restoreMs: null, totalMs });
+  settle(core, instance);
+}
+
+/** Starts an instance from nothing; the caller takes the step. Held connections are handed to it. */
+export async function startInstance(core: FunctionCore): Promise<Instance> {
+  core.machine.setActivity("starting");
+  try {
+    core.held.expectSuccessor(core.config.user?.uid ?? 0);
+    const instance = await core.driver.start();
+    core.coldStarts += 1;
+    // Duplicates of the new listeners first, then the old ones are closed: the port is never without an owner.
+    adopt(core, instance);
+    holdListeners(core, instance);
+    return instance;
+  } finally {
+    core.machine.setActivity(null);
+  }
+}
+
+/** What can wait until the waiting clients have been handed over. */
+function settle(core: FunctionCore, instance: Instance): void {
+  setImmediate(() => {
+    if (core.instance !== instance) return;
+    if (core.held.isEmpty) holdListeners(core, instance);
+    watchIdle(core, false, core.around.monotonic());
+    core.around.changed(core.id);
+  });
+}
+
+function woken(
+  core: FunctionCore,
+  instance: Instance,
+  detail: { readonly tier: WakeTier; readonly restoreMs: number | null; readonly totalMs: number },
+): void {
+  core.wakes += 1;
+  core.wakeLatency.add(detail.totalMs);
+  const overBudget = detail.restoreMs !== null && detail.restoreMs > core.config.restoreBudgetMs;
+  core.around.emit({ type: "wake", functionId: core.id, instance: instance.id, overBudget, ...detail });
+}
+
+/** A restore that did not succeed: by the function's declaration a cold start, or a refusal that clients notice. */
+async function restoreFailed(core: FunctionCore, order: WakeOrder, error: AetherError): Promise<void> {
+  if (error.code === "AE_LATENCY_VIOLATION") {
+    core.violations += 1;
+    throw error;
+  }
+  const changedGolden = core.image?.manifest.golden === true && error.data["reason"] === "FileChanged";
+  if (error.code !== "AE_RESTORE_FAILED" || !(changedGolden || core.config.onRestoreFailure === "cold")) throw error;
+  core.report(error);
+  core.notice(changedGolden ? "its golden snapshot no longer fits; it is started cold and saved anew" : "started cold instead");
+  core.setImage(null);
+  core.machine.step("Uninitialized", { instance: "", durationMs: 0, cause: "snapshot unusable" });
+  await coldStart(core, order);
+}
+
+/** A wake that failed: clients are told by a reset, the port stays open, and repeated failures wait longer and longer. */
+export function wakeFailed(core: FunctionCore, error: AetherError): void {
+  core.report(error);
+  if (core.closing || core.instance !== null) return;
+  const rejected = core.held.rejectQueued();
+  if (rejected > 0) core.notice(`${rejected} waiting client${rejected === 1 ? " was" : "s were"} reset`);
+  const violation = isAetherError(error) && error.code === "AE_LATENCY_VIOLATION";
+  const waitMs = violation ? 0 : core.backoff.fail();
+  awaitConnection(core, waitMs);
+  void core.queue.run(() => prepareNext(core)).catch((later: unknown) => core.report(toAetherError(later)));
+}

@@ -1,0 +1,45 @@
+/** The reactor's thread: orders in, reports out (reactor-messages.ts). */
+import { parentPort } from "node:worker_threads";
+import { AetherError, assertNever, toAetherError } from "../../protocol/errors.ts";
+import { Reactor } from "./reactor.ts";
+import type { ReactorOrder, ReactorReport } from "./reactor-messages.ts";
+
+if (parentPort === null) throw new AetherError("AE_INTERNAL", "the reactor runs in a thread of its own");
+const port = parentPort;
+const report = (message: ReactorReport): void => port.postMessage(message);
+let reactor: Reactor | null = null;
+
+async function obey(order: ReactorOrder): Promise<void> {
+  switch (order.type) {
+    case "start":
+      reactor = await Reactor.create(order, report);
+      report({ type: "started" });
+      return await reactor.begin();
+    case "apply":
+      return await answer(order.id, async () => {
+        await reactor?.apply(order);
+        return null;
+      });
+    case "action":
+      return await answer(order.id, async () => (await reactor?.action(order.functionId, order.action)) ?? null);
+    case "stop": {
+      const images = (await reactor?.stop()) ?? [];
+      report({ type: "stopped", images });
+      return port.close();
+    }
+    default:
+      return assertNever(order);
+  }
+}
+
+async function answer(id: number, work: () => Promise<Extract<ReactorReport, { type: "done" }>["view"]>): Promise<void> {
+  try {
+    report({ type: "done", id, view: await work(), error: null });
+  } catch (error) {
+    report({ type: "done", id, view: null, error: toAetherError(error).toJSON() });
+  }
+}
+
+port.on("message", (order: ReactorOrder) => {
+  obey(order).catch((error: unknown) => report({ type: "failed", error: toAetherError(error).toJSON() }));
+});

@@ -1,0 +1,252 @@
+/**
+ * The reactor: one thread that owns every instance, its state and its queue of operations, so that a wake runs from
+ * connection to hand-over without crossing a thread.
+ */
+import { mkdirSync } from "node:fs";
+import { Epoll } from "../../ffi/epoll.ts";
+import { openForWriting } from "../../ffi/fd.ts";
+import type { Fd } from "../../ffi/fd.ts";
+import type { FunctionConfig } from "../../protocol/config.ts";
+import type { FunctionAction } from "../../protocol/control.ts";
+import { AetherError, toAetherError } from "../../protocol/errors.ts";
+import type { EventBody } from "../../protocol/events.ts";
+import type { FunctionView } from "../../protocol/views.ts";
+import { FunctionRuntime } from "../lifecycle/function-runtime.ts";
+import type { TakenListener } from "../lifecycle/driver.ts";
+import type { FunctionSurroundings } from "../lifecycle/function-core.ts";
+import { EngineCgroups } from "../sandbox/cgroups.ts";
+import type { SandboxContext } from "../sandbox/context.ts";
+import { Launcher } from "../sandbox/launcher.ts";
+import { SandboxDriver } from "../sandbox/sandbox-driver.ts";
+import { checkCriu } from "../snapshot/check-criu.ts";
+import type { Image } from "../snapshot/image.ts";
+import { Gate } from "../wake/gate.ts";
+import { HeldListeners } from "../wake/held-listeners.ts";
+import { IdleMonitor } from "../wake/idle-monitor.ts";
+import { PortPrograms } from "../wake/port-programs.ts";
+import { warmUp } from "../wake/warm-up.ts";
+import { OutputTail } from "./output-tail.ts";
+import type { ReactorApply, ReactorReport, ReactorStart } from "./reactor-messages.ts";
+import { ViewPublisher } from "./view-publisher.ts";
+
+interface Entry {
+  readonly runtime: FunctionRuntime;
+  readonly output: OutputTail;
+}
+
+export class Reactor {
+  readonly #start: ReactorStart;
+  readonly #report: (report: ReactorReport) => void;
+  readonly #epoll: Epoll;
+  readonly #nullDevice: Fd;
+  readonly #cgroups: EngineCgroups;
+  readonly #ports: PortPrograms;
+  readonly #restores: Gate;
+  readonly #publisher: ViewPublisher<string>;
+  readonly #functions = new Map<string, Entry>();
+  readonly #context: SandboxContext;
+  #launcher: Launcher;
+  #closing = false;
+
+  private constructor(
+    start: ReactorStart,
+    report: (report: ReactorReport) => void,
+    parts: { epoll: Epoll; cgroups: EngineCgroups; ports: PortPrograms; launcher: Launcher },
+  ) {
+    this.#start = start;
+    this.#report = report;
+    this.#epoll = parts.epoll;
+    this.#cgroups = parts.cgroups;
+    this.#ports = parts.ports;
+    this.#launcher = parts.launcher;
+    this.#nullDevice = openForWriting("/dev/null");
+    this.#restores = new Gate(start.engine.maxParallelRestores);
+    this.#publisher = new ViewPublisher((changed) => this.#publish(changed));
+    this.#context = {
+      epoll: this.#epoll,
+      launcher: () => this.#launcher,
+      criu: start.criu,
+      engineVersion: start.engineVersion,
+      nullDevice: this.#nullDevice,
+      runtimeDir: start.runtimeDir,
+      snapshotRoot: start.snapshotRoot,
+      tmpRoot: start.tmpRoot,
+      now: () => Date.now(),
+      monotonic: () => performance.now(),
+      output: (functionId, stream, chunk) => {
+        this.#functions.get(functionId)?.output.add(chunk);
+        report({ type: "output", functionId, stream, chunk });
+      },
+      discard: (path) => report({ type: "discard", path }),
+    };
+  }
+
+  /** Launcher, cgroups and kernel programs, and CRIU at work once: whatever is missing is found before a function starts. */
+  static async create(start: ReactorStart, report: (report: ReactorReport) => void): Promise<Reactor> {
+    const emit = (event: EventBody): void => report({ type: "event", event });
+    const epoll = new Epoll((error) => emit({ type: "error", functionId: null, error: toAetherError(error).toJSON() }));
+    for (const path of [start.snapshotRoot, start.tmpRoot]) mkdirSync(path, { recursive: true, mode: 0o700 });
+    const cgroups = EngineCgroups.create(start.cgroupName);
+    try {
+      const ports = PortPrograms.load(start.bpfDirectory, cgroups.root);
+      const parts: { current: Reactor | null } = { current: null };
+      const launcher = await Launcher.start(epoll, start.programsDirectory, true, (error) => parts.current?.launcherLost(error));
+      const reactor = new Reactor(start, report, { epoll, cgroups, ports, launcher });
+      parts.current = reactor;
+      await reactor.#tellUndo();
+      await checkCriu(reactor.#context);
+      return reactor;
+    } catch (error) {
+      cgroups.remove();
+      throw error;
+    }
+  }
+
+  async #tellUndo(): Promise<void> {
+    const { runtimeDir } = this.#start;
+    await this.#launcher.setUndo({ cgroups: this.#cgroups.paths, files: [`${runtimeDir}/control.sock`], sysctls: [] });
+  }
+
+  /** Every sandbox is gone with its launcher; functions wake from their images again once there is a new one. */
+  launcherLost(error: AetherError): void {
+    if (this.#closing) return;
+    this.#emit({ type: "error", functionId: null, error: error.toJSON() });
+    const { programsDirectory } = this.#start;
+    void Launcher.start(this.#epoll, programsDirectory, true, (next) => this.launcherLost(next))
+      .then(async (launcher) => {
+        this.#launcher = launcher;
+        await this.#tellUndo();
+      })
+      .catch((later: unknown) => this.#report({ type: "failed", error: toAetherError(later).toJSON() }));
+  }
+
+  #emit(event: EventBody): void {
+    this.#report({ type: "event", event });
+  }
+
+  #publish(changed: ReadonlySet<string>): void {
+    const views: FunctionView[] = [];
+    for (const id of changed) {
+      const entry = this.#functions.get(id);
+      if (entry !== undefined) views.push(entry.runtime.view());
+    }
+    this.#report({ type: "views", changed: views, order: [...this.#functions.keys()] });
+  }
+
+  #surroundings(): FunctionSurroundings {
+    return {
+      now: () => this.#context.now(),
+      monotonic: () => this.#context.monotonic(),
+      emit: (event) => this.#emit(event),
+      changed: (id) => this.#publisher.mark(id),
+      discard: (path) => this.#context.discard(path),
+      seal: (image) => this.#report({ type: "seal", image }),
+      restores: this.#restores,
+      warmUp: (config) => warmUp(this.#epoll, config),
+    };
+  }
+
+  #make(config: FunctionConfig): Entry {
+    const output = new OutputTail();
+    const cgroup = this.#cgroups.createFunction(config.id, { memoryLimitBytes: config.memoryLimitBytes });
+    const driver = new SandboxDriver(this.#context, { config, cgroup, lastOutput: () => output.lines() });
+    const held = new HeldListeners(this.#epoll, this.#ports);
+    const idle = new IdleMonitor(this.#ports);
+    return { runtime: new FunctionRuntime(config, { driver, held, idle }, this.#surroundings()), output };
+  }
+
+  /** Brings all functions to their first states, as many at once as restores may run. */
+  async begin(): Promise<void> {
+    const { functions, adopted } = this.#start;
+    for (const config of functions) this.#functions.set(config.id, this.#make(config));
+    for (const config of functions) this.#publisher.mark(config.id);
+    let done = 0;
+    const gate = new Gate(this.#start.engine.maxParallelRestores);
+    await Promise.all(
+      functions.map((config) =>
+        gate.run(async () => {
+          await this.#functions.get(config.id)?.runtime.begin(adopted[config.id] ?? null, [], "start");
+          done += 1;
+          this.#emit({ type: "progress", ready: done, total: functions.length });
+        }),
+      ),
+    );
+  }
+
+  /** Applies a new configuration function by function; a replaced one hands its queued clients to its successor. */
+  async apply(order: ReactorApply): Promise<void> {
+    const ended = order.removed.map(async (id) => {
+      for (const { fd } of await this.#end(id)) fd.close();
+    });
+    for (const config of order.updated) this.#functions.get(config.id)?.runtime.update(config);
+    const begun = [
+      ...order.replaced.map(async (config) => {
+        const inherited = await this.#end(config.id);
+        await this.#beginOne(config, keepPort(inherited, config.triggerPort));
+      }),
+      ...order.added.map((config) => this.#beginOne(config, [])),
+    ];
+    await Promise.all([...ended, ...begun]);
+  }
+
+  async #beginOne(config: FunctionConfig, inherited: readonly TakenListener[]): Promise<void> {
+    const entry = this.#make(config);
+    this.#functions.set(config.id, entry);
+    this.#publisher.mark(config.id);
+    await entry.runtime.begin(null, inherited, "reload");
+  }
+
+  async #end(id: string): Promise<readonly TakenListener[]> {
+    const entry = this.#functions.get(id);
+    if (entry === undefined) return [];
+    const listeners = await entry.runtime.end(true);
+    const { image } = entry.runtime;
+    if (image !== null) this.#context.discard(image.directory);
+    this.#functions.delete(id);
+    this.#cgroups.removeFunction(id);
+    this.#publisher.mark(id);
+    return listeners;
+  }
+
+  /** Carries out an order on one function. Rejects with a typed error. */
+  async action(functionId: string, action: FunctionAction): Promise<FunctionView> {
+    const entry = this.#functions.get(functionId);
+    if (entry === undefined) {
+      throw new AetherError("AE_UNKNOWN_FUNCTION", `there is no function ${functionId}`, {
+        hint: "`aether ps` lists them.",
+        data: { function: functionId },
+      });
+    }
+    await entry.runtime.action(action);
+    return entry.runtime.view();
+  }
+
+  /** Ends everything in order. Returns the images that are there, for whoever decides on their fate. */
+  async stop(): Promise<Image[]> {
+    this.#closing = true;
+    const images: Image[] = [];
+    await Promise.all(
+      [...this.#functions.values()].map(async ({ runtime }) => {
+        try {
+          for (const { fd } of await runtime.end(true)) fd.close();
+        } catch (error) {
+          this.#emit({ type: "error", functionId: runtime.id, error: toAetherError(error).toJSON() });
+        }
+        if (runtime.image !== null) images.push(runtime.image);
+      }),
+    );
+    this.#publisher[Symbol.dispose]();
+    await this.#launcher[Symbol.asyncDispose]();
+    this.#ports[Symbol.dispose]();
+    this.#cgroups.remove();
+    this.#nullDevice.close();
+    this.#epoll[Symbol.dispose]();
+    return images;
+  }
+}
+
+/** Listeners the successor can take over; the others are closed. */
+function keepPort(listeners: readonly TakenListener[], port: number | null): readonly TakenListener[] {
+  for (const listener of listeners) if (listener.port !== port) listener.fd.close();
+  return listeners.filter((listener) => listener.port === port);
+}

@@ -1,0 +1,156 @@
+/** Starting a function from nothing, and telling apart the ways in which that fails. */
+import { AetherError } from "../../protocol/errors.ts";
+import type { FunctionConfig } from "../../protocol/config.ts";
+import { AF_INET, inetSocket } from "../../ffi/socket.ts";
+import type { InstanceExit } from "../lifecycle/driver.ts";
+import { describeOwner, listeningPorts, ownerOf } from "../config/ports.ts";
+import type { SandboxContext } from "./context.ts";
+import type { Handshake } from "./handshake.ts";
+import { findListeners } from "./listeners.ts";
+import { encodeRequest, probe } from "./probe.ts";
+import type { SandboxInstance } from "./sandbox-instance.ts";
+import { WireError } from "./wire-channel.ts";
+
+/** How often a starting function is looked at: first soon, then less often. Listening raises no event we could wait for. */
+const pollFirstMs = 2;
+const pollLastMs = 20;
+
+/** What a starting instance is waited for with. */
+export interface ReadyWait {
+  readonly context: SandboxContext;
+  readonly config: FunctionConfig;
+  readonly instance: SandboxInstance;
+  readonly handshake: Handshake | null;
+  /** Last lines of output, for the error. */
+  readonly lastOutput: () => readonly string[];
+}
+
+/** A program that could not be executed, as an error of ours. */
+export function spawnError(config: FunctionConfig, error: unknown): AetherError {
+  const wire = error instanceof WireError ? error : null;
+  const hints: Record<string, string> = {
+    ENOENT: "Check `command` and `cwd`; the program is looked up in PATH when the configuration is read.",
+    EACCES: "Make the program executable, and its folder reachable, for the function's `user`.",
+    ENOEXEC: "The file is no program of this machine, or a script without a #! line.",
+  };
+  return new AetherError("AE_SPAWN_FAILED", `${config.id}: ${config.program} could not be started`, {
+    why: wire?.message ?? (error instanceof Error ? error.message : String(error)),
+    hint: hints[wire?.code ?? ""] ?? "`aether doctor` checks what sandboxes need.",
+    data: { function: config.id, program: config.program, step: wire?.step ?? "spawn", errno: wire?.code ?? null },
+    cause: error,
+  });
+}
+
+const delay = (ms: number): Promise<null> => new Promise((resolve) => setTimeout(() => resolve(null), ms));
+
+/**
+ * Waits until the function can serve.
+ * @throws AetherError AE_READY_TIMEOUT, AE_EARLY_EXIT, AE_OUT_OF_MEMORY, AE_HANDSHAKE_INVALID, AE_PORT_TAKEN, AE_WAKE_WRONG_PORT
+ */
+export async function waitUntilReady(wait: ReadyWait): Promise<void> {
+  const deadline = wait.context.monotonic() + wait.config.readyTimeoutMs;
+  const exited = wait.instance.exited.then((exit) => {
+    throw exitError(wait, exit);
+  });
+  // The race below takes the first outcome; a later one must not count as unhandled.
+  exited.catch(() => undefined);
+  if (wait.handshake !== null) await Promise.race([handshakeDone(wait, wait.handshake, deadline), exited]);
+  if (wait.config.triggerPort === null) return;
+  await Promise.race([portListens(wait, wait.config.triggerPort, deadline), exited]);
+  if (wait.config.ready.kind === "http") {
+    await Promise.race([httpAnswers(wait, wait.config.triggerPort, wait.config.ready.path, deadline), exited]);
+  }
+}
+
+async function handshakeDone(wait: ReadyWait, handshake: Handshake, deadline: number): Promise<void> {
+  const result = await Promise.race([handshake.result, delay(Math.max(0, deadline - wait.context.monotonic()))]);
+  if (result === null) throw timeoutError(wait, "it did not send READY on the handshake socket");
+  if (result.ok) return;
+  throw new AetherError("AE_HANDSHAKE_INVALID", `${wait.config.id}: the handshake failed`, {
+    why: `${result.got} came over the handshake socket`,
+    hint: "Send exactly the five bytes READY, without a line end, on the socket named by AETHER_SOCKET; or set `ready: port`.",
+    data: { function: wait.config.id, got: result.got, output: wait.lastOutput() },
+  });
+}
+
+async function portListens(wait: ReadyWait, port: number, deadline: number): Promise<void> {
+  for (let pauseMs = pollFirstMs; ; pauseMs = Math.min(pauseMs * 1.5, pollLastMs)) {
+    const listeners = findListeners(wait.instance.pids());
+    if (listeners.some((listener) => listener.port === port)) return;
+    if (wait.context.monotonic() > deadline) {
+      const others = [...new Set(listeners.map((listener) => listener.port))];
+      if (others.length > 0) throw wrongPortError(wait.config, port, others);
+      throw takenError(wait, port) ?? timeoutError(wait, `it does not listen on port ${port}`);
+    }
+    await delay(pauseMs);
+  }
+}
+
+async function httpAnswers(wait: ReadyWait, port: number, path: string, deadline: number): Promise<void> {
+  const request = encodeRequest({ method: "GET", path, headers: {}, body: null }, port);
+  let last = "no answer";
+  for (let pauseMs = pollFirstMs; ; pauseMs = Math.min(pauseMs * 1.5, pollLastMs * 5)) {
+    const left = deadline - wait.context.monotonic();
+    if (left <= 0) throw timeoutError(wait, `GET ${path}: ${last}`);
+    const result = await probe(wait.context.epoll, inetSocket(AF_INET), port, request, Math.min(left, 5_000));
+    if (result.ok && result.status !== null && result.status >= 200 && result.status < 300) return;
+    last = result.ok ? `status ${result.status ?? "none"}` : result.why;
+    await delay(pauseMs);
+  }
+}
+
+function timeoutError(wait: ReadyWait, why: string): AetherError {
+  return new AetherError("AE_READY_TIMEOUT", `${wait.config.id}: not ready within ${wait.config.readyTimeoutMs} ms`, {
+    why,
+    hint:
+      wait.config.ready.kind === "handshake"
+        ? "Send READY on AETHER_SOCKET and then listen, or set `ready: port` for an unmodified server; `ready_timeout` gives it longer."
+        : "Check that it listens on its trigger port; `ready_timeout` gives it longer.",
+    data: { function: wait.config.id, timeoutMs: wait.config.readyTimeoutMs, output: wait.lastOutput() },
+  });
+}
+
+function wrongPortError(config: FunctionConfig, port: number, others: readonly number[]): AetherError {
+  return new AetherError("AE_WAKE_WRONG_PORT", `${config.id}: it does not listen on its trigger port`, {
+    why: `it listens on ${others.join(", ")}, and trigger_port is ${port}`,
+    hint: `Set trigger_port: ${others[0] ?? port}, or let the program listen on the port given in AETHER_TRIGGER_PORT.`,
+    data: { function: config.id, triggerPort: port, listensOn: others.map(String) },
+  });
+}
+
+function takenError(wait: ReadyWait, port: number): AetherError | null {
+  const inodes = listeningPorts().get(port);
+  if (inodes === undefined || inodes.length === 0) return null;
+  const owner = ownerOf(inodes);
+  if (owner.pid === process.pid) return null; // A listener that the engine holds is no stranger.
+  return new AetherError("AE_PORT_TAKEN", `${wait.config.id}: port ${port} belongs to another program`, {
+    why: `${describeOwner(owner)} listens on it`,
+    hint: "Stop that program, or give the function another trigger_port.",
+    data: { function: wait.config.id, port, output: wait.lastOutput() },
+  });
+}
+
+/** Why a function that ended before it was ready did so. */
+function exitError(wait: ReadyWait, exit: InstanceExit): AetherError {
+  const { config } = wait;
+  const data = { function: config.id, exitCode: exit.exitCode, signal: exit.signal, output: wait.lastOutput() };
+  if (exit.outOfMemory) {
+    return new AetherError("AE_OUT_OF_MEMORY", `${config.id}: killed at its memory limit before it was ready`, {
+      why: `memory_limit is ${config.memoryLimitBytes ?? 0} bytes`,
+      hint: "Raise memory_limit.",
+      data,
+    });
+  }
+  const taken = config.triggerPort === null ? null : takenError(wait, config.triggerPort);
+  if (taken !== null) return taken;
+  const how = exit.signal === null ? `with code ${exit.exitCode}` : `by ${exit.signal}`;
+  const daemon = exit.exitCode === 0;
+  return new AetherError("AE_EARLY_EXIT", `${config.id}: it ended ${how} before it was ready`, {
+    why: wait.lastOutput().at(-1) ?? "it printed nothing",
+    hint: daemon
+      ? "A server must stay in the foreground: switch off its daemon mode (often `-f`, `--foreground`, `daemon off`)."
+      : "Its last lines are in this error's data and in `aether logs`.",
+    data: { ...data, daemonized: daemon },
+  });
+}
+

@@ -1,0 +1,37 @@
+/** What every sandbox of an engine shares: the loop, the launcher, the tools and the places on disk. */
+import type { Epoll } from "../../ffi/epoll.ts";
+import type { Fd } from "../../ffi/fd.ts";
+import type { LogLine } from "../../protocol/control.ts";
+import type { Launcher } from "./launcher.ts";
+
+/** CRIU on this machine. */
+export interface CriuTools {
+  /** Absolute path of the binary. */
+  readonly binary: string;
+  readonly version: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface SandboxContext {
+  readonly epoll: Epoll;
+  /** The launcher of the moment; a lost one is replaced. */
+  launcher(): Launcher;
+  readonly criu: CriuTools;
+  readonly engineVersion: string;
+  /** Open on /dev/null. */
+  readonly nullDevice: Fd;
+  /** 0700, short enough for socket paths. */
+  readonly runtimeDir: string;
+  /** Snapshots of this engine: one folder a function. */
+  readonly snapshotRoot: string;
+  /** Private /tmp folders of the functions. */
+  readonly tmpRoot: string;
+  /** Wall clock, ms. */
+  now(): number;
+  /** Monotonic clock, ms with fractions. */
+  monotonic(): number;
+  /** Output of a function. */
+  output(functionId: string, stream: LogLine["stream"], chunk: Uint8Array): void;
+  /** Removes a folder without holding up the reactor. */
+  discard(path: string): void;
+}

@@ -1,0 +1,122 @@
+/** Saving a running instance: a CRIU inside its own sandbox, so that the image holds no namespaces. */
+import { release } from "node:os";
+import { openDirectory } from "../../ffi/fd.ts";
+import { AetherError } from "../../protocol/errors.ts";
+import type { FunctionConfig } from "../../protocol/config.ts";
+import type { DumpResult } from "../lifecycle/driver.ts";
+import { criuError } from "../snapshot/criu-failure.ts";
+import { encodeDump } from "../snapshot/criu-rpc.ts";
+import { CriuWorker } from "../snapshot/criu-worker.ts";
+import { folderBytes } from "../snapshot/image.ts";
+import type { ImageFolder } from "../snapshot/image.ts";
+import { commandHash, manifestFormat } from "../snapshot/manifest.ts";
+import type { SandboxContext } from "./context.ts";
+import type { SandboxInstance } from "./sandbox-instance.ts";
+
+/** CRIU's own limit for stopping the processes; ours for the whole dump. */
+const criuTimeoutSeconds = 10;
+const dumpDeadlineMs = 60_000;
+/** Warnings too: a dump is not on the wake path, and its log explains failures. */
+const dumpLogLevel = 2;
+const dumpLogName = "dump.log";
+
+export interface DumpRequest {
+  readonly config: FunctionConfig;
+  readonly instance: SandboxInstance;
+  readonly images: ImageFolder;
+  readonly workDirectory: string;
+}
+
+/**
+ * Dumps the instance and leaves it stopped.
+ * @throws AetherError AE_DUMP_FAILED; CRIU has let the process go on then
+ */
+export async function dumpInstance(context: SandboxContext, request: DumpRequest): Promise<DumpResult> {
+  const { config, instance, images } = request;
+  const startedAt = context.monotonic();
+  const directory = beginImage(images, config.id);
+  const failed = (message: string | null): AetherError =>
+    criuError("AE_DUMP_FAILED", config.id, { logFile: `${request.workDirectory}/${dumpLogName}`, message });
+  let worker: CriuWorker | null = null;
+  try {
+    using imagesFd = openDirectory(directory);
+    using work = openDirectory(request.workDirectory);
+    // No cgroup is joined: pages written to tmpfs are charged to the writer, and must not count against the function.
+    worker = await CriuWorker.start(context.epoll, instance.sandbox, {
+      criu: context.criu.binary,
+      env: context.criu.env,
+      nullDevice: context.nullDevice,
+      images: imagesFd,
+      work,
+      join: [],
+      inherit: [],
+    });
+    instance.helpers.add(worker.pid);
+    const message = encodeDump({
+      imagesFd: worker.imagesFd,
+      workFd: worker.workFd,
+      logLevel: dumpLogLevel,
+      logFile: dumpLogName,
+      tcp: config.connections,
+      pid: instance.rootPid,
+      leaveStopped: true,
+      timeoutSeconds: criuTimeoutSeconds,
+    });
+    const response = await withDeadline(worker.request(message), dumpDeadlineMs);
+    if (!response.success) throw failed(response.message);
+    await instance.sandbox.release([worker.imagesFd, worker.workFd]);
+    const durationMs = context.monotonic() - startedAt;
+    const image = images.finish(directory, {
+      format: manifestFormat,
+      functionId: config.id,
+      commandHash: commandHash(config),
+      criuVersion: context.criu.version,
+      kernel: release(),
+      engineVersion: context.engineVersion,
+      createdAtMs: context.now(),
+      golden: false,
+      image: "stock",
+      rootPid: instance.rootPid,
+      tcp: config.connections,
+      stdout: instance.pipes.names.stdout,
+      stderr: instance.pipes.names.stderr,
+      sizeBytes: folderBytes(directory),
+      dumpMs: durationMs,
+      trialMs: null,
+      files: [],
+    });
+    return { image, durationMs };
+  } catch (error) {
+    context.discard(directory);
+    throw error instanceof AetherError ? error : failed(error instanceof Error ? error.message : String(error));
+  } finally {
+    if (worker !== null) instance.helpers.delete(worker.pid);
+    worker?.[Symbol.dispose]();
+  }
+}
+
+function beginImage(images: ImageFolder, functionId: string): string {
+  try {
+    return images.begin();
+  } catch (error) {
+    const full = error instanceof Error && "code" in error && error.code === "ENOSPC";
+    throw new AetherError("AE_DUMP_FAILED", `${functionId}: no snapshot could be made`, {
+      why: full ? "no space left where snapshots are kept" : String(error),
+      hint: "Free memory in the snapshot folder, or set engine.snapshot_dir to a larger one.",
+      data: { function: functionId, reason: full ? "NoSpace" : "Unknown" },
+      cause: error,
+    });
+  }
+}
+
+async function withDeadline<T>(promise: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`CRIU did not finish within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

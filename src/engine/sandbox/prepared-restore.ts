@@ -1,0 +1,117 @@
+/** A sandbox with its CRIU worker waiting for the word, made before anybody connects. */
+import { openDirectory, openForWriting } from "../../ffi/fd.ts";
+import type { Fd } from "../../ffi/fd.ts";
+import { CriuWorker } from "../snapshot/criu-worker.ts";
+import { encodeRestore } from "../snapshot/criu-rpc.ts";
+import type { CriuResponse } from "../snapshot/criu-rpc.ts";
+import type { Image } from "../snapshot/image.ts";
+import type { FunctionCgroup } from "./cgroups.ts";
+import type { SandboxContext } from "./context.ts";
+import { sandboxLayout } from "./layout.ts";
+import type { PersistentFolders } from "./layout.ts";
+import { OutputPipes } from "./output.ts";
+import { Sandbox } from "./sandbox.ts";
+
+/** Numbers of the output pipes in the worker; clear of stdio and its RPC socket. */
+const stdoutNumber = 10;
+const stderrNumber = 11;
+/** Errors only: everything else costs time on the wake path. */
+const hotLogLevel = 1;
+
+export const restoreLogName = "restore.log";
+
+export interface PrepareOptions {
+  readonly functionId: string;
+  readonly name: string;
+  readonly image: Image;
+  readonly folders: PersistentFolders;
+  readonly workDirectory: string;
+  readonly cgroup: FunctionCgroup;
+  readonly privileged: boolean;
+  readonly privateNetwork: boolean;
+}
+
+export class PreparedRestore implements Disposable {
+  readonly image: Image;
+  readonly sandbox: Sandbox;
+  readonly pipes: OutputPipes;
+  readonly #worker: CriuWorker;
+
+  private constructor(image: Image, sandbox: Sandbox, pipes: OutputPipes, worker: CriuWorker) {
+    this.image = image;
+    this.sandbox = sandbox;
+    this.pipes = pipes;
+    this.#worker = worker;
+  }
+
+  /** Makes the sandbox and starts the worker. Rejects with AetherError or WireError; nothing is left then. */
+  static async create(context: SandboxContext, options: PrepareOptions): Promise<PreparedRestore> {
+    using cleanup = new DisposableStack();
+    const images = cleanup.use(openDirectory(options.image.directory));
+    const work = cleanup.use(openDirectory(options.workDirectory));
+    const join: Fd[] = options.cgroup.procsFiles.map((path) => cleanup.use(openForWriting(path)));
+    const pipes = new OutputPipes(context.epoll, (stream, chunk) => context.output(options.functionId, stream, chunk));
+    try {
+      const sandbox = await Sandbox.create(context.epoll, context.launcher(), options.name, {
+        privateNetwork: options.privateNetwork,
+        setup: sandboxLayout({
+          folders: options.folders,
+          handshakeSocket: null,
+          privileged: options.privileged,
+          privateNetwork: options.privateNetwork,
+        }),
+      });
+      try {
+        const worker = await CriuWorker.start(context.epoll, sandbox, {
+          criu: context.criu.binary,
+          env: context.criu.env,
+          nullDevice: context.nullDevice,
+          images,
+          work,
+          join,
+          inherit: [
+            { number: stdoutNumber, fd: pipes.stdout },
+            { number: stderrNumber, fd: pipes.stderr },
+          ],
+        });
+        pipes.closeWriteEnds();
+        return new PreparedRestore(options.image, sandbox, pipes, worker);
+      } catch (error) {
+        sandbox.kill();
+        throw error;
+      }
+    } catch (error) {
+      pipes[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Whether the worker still waits; it may have been killed meanwhile. */
+  get isUsable(): boolean {
+    return this.#worker.isWaiting;
+  }
+
+  /** Sends the restore. Rejects when the worker ends without an answer, also because the sandbox was killed. */
+  restore(): Promise<CriuResponse> {
+    const { manifest } = this.image;
+    return this.#worker.request(
+      encodeRestore({
+        imagesFd: this.#worker.imagesFd,
+        workFd: this.#worker.workFd,
+        logLevel: hotLogLevel,
+        logFile: restoreLogName,
+        tcp: manifest.tcp,
+        inherit: [
+          { key: manifest.stdout, fd: stdoutNumber },
+          { key: manifest.stderr, fd: stderrNumber },
+        ],
+      }),
+    );
+  }
+
+  [Symbol.dispose](): void {
+    this.#worker[Symbol.dispose]();
+    this.sandbox.kill();
+    this.pipes[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,298 @@
+/** The sandbox as a driver of instances: cold start, dump, trial, prepared restore (lifecycle/driver.ts). */
+import { chmodSync, chownSync, mkdirSync } from "node:fs";
+import { openForWriting } from "../../ffi/fd.ts";
+import type { Fd } from "../../ffi/fd.ts";
+import { AF_INET, SOCK_STREAM } from "../../ffi/socket.ts";
+import { AetherError, isAetherError } from "../../protocol/errors.ts";
+import type { FunctionConfig } from "../../protocol/config.ts";
+import type { DumpResult, Instance, InstanceDriver, WakeOptions, WakeResult } from "../lifecycle/driver.ts";
+import { criuError } from "../snapshot/criu-failure.ts";
+import { ImageFolder } from "../snapshot/image.ts";
+import type { Image } from "../snapshot/image.ts";
+import type { FunctionCgroup } from "./cgroups.ts";
+import { spawnError, waitUntilReady } from "./cold-start.ts";
+import type { SandboxContext } from "./context.ts";
+import { dumpInstance } from "./dump.ts";
+import { functionCapabilities, functionEnvironment } from "./environment.ts";
+import { Handshake } from "./handshake.ts";
+import { sandboxLayout } from "./layout.ts";
+import type { PersistentFolders } from "./layout.ts";
+import { OutputPipes } from "./output.ts";
+import { PreparedRestore, restoreLogName } from "./prepared-restore.ts";
+import { Sandbox } from "./sandbox.ts";
+import { SandboxInstance } from "./sandbox-instance.ts";
+import { proveRestore, trialCount } from "./trial.ts";
+
+/** First process of a function: clear of init, of CRIU workers and of CRIU's helpers, so that clones never collide. */
+const firstPid = 100;
+
+export interface SandboxDriverOptions {
+  readonly config: FunctionConfig;
+  readonly cgroup: FunctionCgroup;
+  /** Last lines of the function's output. */
+  readonly lastOutput: () => readonly string[];
+}
+
+export class SandboxDriver implements InstanceDriver {
+  readonly #context: SandboxContext;
+  readonly #config: FunctionConfig;
+  readonly #cgroup: FunctionCgroup;
+  readonly #lastOutput: () => readonly string[];
+  readonly #images: ImageFolder;
+  readonly #folders: PersistentFolders;
+  readonly #workDirectory: string;
+  #prepared: PreparedRestore | null = null;
+  #sequence = 0;
+
+  constructor(context: SandboxContext, options: SandboxDriverOptions) {
+    const { config } = options;
+    this.#context = context;
+    this.#config = config;
+    this.#cgroup = options.cgroup;
+    this.#lastOutput = options.lastOutput;
+    const root = `${context.snapshotRoot}/${config.id}`;
+    this.#images = new ImageFolder(root);
+    this.#workDirectory = `${root}/work`;
+    mkdirSync(this.#workDirectory, { recursive: true, mode: 0o700 });
+    this.#folders = { tmp: `${context.tmpRoot}/${config.id}`, shm: `${root}/shm` };
+    for (const folder of Object.values(this.#folders)) {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      chmodSync(folder, 0o1777);
+      chownSync(folder, config.user?.uid ?? 0, config.user?.gid ?? 0);
+    }
+  }
+
+  #name(): string {
+    this.#sequence += 1;
+    return `${this.#config.id}-${this.#sequence}`;
+  }
+
+  async start(): Promise<Instance> {
+    const { config } = this;
+    const context = this.#context;
+    const name = this.#name();
+    const handshake =
+      config.ready.kind === "handshake" ? new Handshake(context.epoll, this.#socketPath(), config.user?.uid ?? 0) : null;
+    const pipes = new OutputPipes(context.epoll, (stream, chunk) => context.output(config.id, stream, chunk));
+    let sandbox: Sandbox | null = null;
+    try {
+      sandbox = await this.#sandbox(name, handshake);
+      const rootPid = await this.#spawn(sandbox, pipes);
+      const instance = new SandboxInstance(context, {
+        id: name,
+        functionId: config.id,
+        sandbox,
+        pipes,
+        cgroup: this.#cgroup,
+        rootPid,
+      });
+      try {
+        await waitUntilReady({ context, config, instance, handshake, lastOutput: this.#lastOutput });
+      } catch (error) {
+        await instance.kill();
+        throw error;
+      }
+      return instance;
+    } catch (error) {
+      sandbox?.kill();
+      pipes[Symbol.dispose]();
+      throw error;
+    } finally {
+      handshake?.[Symbol.dispose]();
+    }
+  }
+
+  get config(): FunctionConfig {
+    return this.#config;
+  }
+
+  #socketPath(): string {
+    return `${this.#context.runtimeDir}/${this.#config.id}.sock`;
+  }
+
+  async #sandbox(name: string, handshake: Handshake | null): Promise<Sandbox> {
+    const { config } = this;
+    try {
+      return await Sandbox.create(this.#context.epoll, this.#context.launcher(), name, {
+        privateNetwork: false,
+        setup: sandboxLayout({
+          folders: this.#folders,
+          handshakeSocket: handshake?.path ?? null,
+          privileged: config.privileged,
+          privateNetwork: false,
+        }),
+      });
+    } catch (error) {
+      throw setupError(config.id, error);
+    }
+  }
+
+  async #spawn(sandbox: Sandbox, pipes: OutputPipes): Promise<number> {
+    const { config } = this;
+    using cleanup = new DisposableStack();
+    const join: Fd[] = this.#cgroup.procsFiles.map((path) => cleanup.use(openForWriting(path)));
+    try {
+      const { pid } = await sandbox.spawn({
+        argv: [config.program, ...config.command.slice(1)],
+        env: functionEnvironment(config),
+        cwd: config.cwd,
+        user: config.user,
+        capabilities: config.privileged ? null : functionCapabilities,
+        noNewPrivs: !config.privileged,
+        ioUringGuard: true,
+        lastPid: firstPid - 1,
+        descriptors: [
+          { number: 0, fd: this.#context.nullDevice },
+          { number: 1, fd: pipes.stdout },
+          { number: 2, fd: pipes.stderr },
+        ],
+        join,
+        hold: [],
+        rpcSocket: null,
+        oomScoreAdj: null,
+      });
+      pipes.closeWriteEnds();
+      return pid;
+    } catch (error) {
+      throw spawnError(config, error);
+    }
+  }
+
+  async snapshot(instance: Instance): Promise<DumpResult> {
+    return await dumpInstance(this.#context, {
+      config: this.#config,
+      instance: this.#own(instance),
+      images: this.#images,
+      workDirectory: this.#workDirectory,
+    });
+  }
+
+  async proceed(instance: Instance): Promise<void> {
+    await this.#own(instance).continueAfterDump();
+  }
+
+  #own(instance: Instance): SandboxInstance {
+    if (instance instanceof SandboxInstance) return instance;
+    throw new AetherError("AE_INTERNAL", `${instance.id} is no instance of this driver`);
+  }
+
+  async prove(image: Image): Promise<number> {
+    const durations: number[] = [];
+    for (let trial = 0; trial < trialCount; trial++) {
+      using prepared = await this.#make(image, true);
+      const { durationMs, result } = await this.#timed(prepared);
+      if (result !== null) throw result;
+      const socket = await prepared.sandbox.socket(AF_INET, SOCK_STREAM);
+      await proveRestore(this.#context, this.#config, prepared.sandbox, socket);
+      durations.push(durationMs);
+      prepared.sandbox.kill();
+      await prepared.sandbox.gone;
+    }
+    return durations.toSorted((left, right) => left - right)[Math.floor(durations.length / 2)] ?? 0;
+  }
+
+  /** Restores and measures; the failure as a value. */
+  async #timed(prepared: PreparedRestore): Promise<{ durationMs: number; pid: number; result: AetherError | null }> {
+    const sentAt = this.#context.monotonic();
+    const fail = (message: string | null): AetherError =>
+      criuError("AE_RESTORE_FAILED", this.#config.id, { logFile: `${this.#workDirectory}/${restoreLogName}`, message });
+    try {
+      const response = await prepared.restore();
+      const durationMs = this.#context.monotonic() - sentAt;
+      if (response.success && response.pid !== null) return { durationMs, pid: response.pid, result: null };
+      return { durationMs, pid: 0, result: fail(response.message) };
+    } catch (error) {
+      const durationMs = this.#context.monotonic() - sentAt;
+      return { durationMs, pid: 0, result: fail(error instanceof Error ? error.message : String(error)) };
+    }
+  }
+
+  async #make(image: Image, privateNetwork: boolean): Promise<PreparedRestore> {
+    try {
+      return await PreparedRestore.create(this.#context, {
+        functionId: this.#config.id,
+        name: this.#name(),
+        image,
+        folders: this.#folders,
+        workDirectory: this.#workDirectory,
+        cgroup: this.#cgroup,
+        privileged: this.#config.privileged,
+        privateNetwork,
+      });
+    } catch (error) {
+      throw setupError(this.#config.id, error);
+    }
+  }
+
+  async prepare(image: Image): Promise<void> {
+    if (this.#prepared !== null && this.#prepared.image === image && this.#prepared.isUsable) return;
+    this.forget();
+    const prepared = await this.#make(image, false);
+    this.forget();
+    this.#prepared = prepared;
+  }
+
+  async wake(image: Image, options: WakeOptions): Promise<WakeResult> {
+    const ahead = this.#prepared;
+    this.#prepared = null;
+    const usable = ahead !== null && ahead.image === image && ahead.isUsable;
+    if (!usable) ahead?.[Symbol.dispose]();
+    const prepared = usable ? ahead : await this.#make(image, false);
+    let late = false;
+    const timer = options.enforce
+      ? setTimeout(() => {
+          late = true;
+          prepared.sandbox.kill();
+        }, options.budgetMs)
+      : null;
+    const { durationMs, pid, result } = await this.#timed(prepared);
+    if (timer !== null) clearTimeout(timer);
+    if (late || (options.enforce && durationMs > options.budgetMs)) {
+      prepared[Symbol.dispose]();
+      throw violation(this.#config.id, durationMs, options.budgetMs);
+    }
+    if (result !== null) {
+      prepared[Symbol.dispose]();
+      throw result;
+    }
+    const instance = new SandboxInstance(this.#context, {
+      id: prepared.sandbox.name,
+      functionId: this.#config.id,
+      sandbox: prepared.sandbox,
+      pipes: prepared.pipes,
+      cgroup: this.#cgroup,
+      rootPid: pid,
+    });
+    return { instance, restoreMs: durationMs };
+  }
+
+  forget(): void {
+    this.#prepared?.[Symbol.dispose]();
+    this.#prepared = null;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const gone = this.#prepared?.sandbox.gone;
+    this.forget();
+    await gone;
+  }
+}
+
+function violation(functionId: string, actualMs: number, limitMs: number): AetherError {
+  const actual = Math.round(actualMs * 100) / 100;
+  return new AetherError("AE_LATENCY_VIOLATION", `${functionId}: the restore ran out of its budget`, {
+    why: `${actual} ms, and the limit is ${limitMs} ms; it was killed, and the waiting clients were reset`,
+    hint: "Raise restore_budget_ms, or set `on_violation: serve` to serve late and count the violation.",
+    data: { function: functionId, actualMs: actual, limitMs },
+  });
+}
+
+function setupError(functionId: string, error: unknown): AetherError {
+  if (isAetherError(error)) return error;
+  return new AetherError("AE_SANDBOX_SETUP_FAILED", `${functionId}: its sandbox could not be made`, {
+    why: error instanceof Error ? error.message : String(error),
+    hint: "`aether doctor` checks what sandboxes need.",
+    data: { function: functionId },
+    cause: error,
+  });
+}

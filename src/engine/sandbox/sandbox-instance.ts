@@ -1,0 +1,160 @@
+/** A running function: the processes of one sandbox, seen as an instance. */
+import { constants } from "node:os";
+import { epollPri } from "../../ffi/epoll.ts";
+import { openForReading } from "../../ffi/fd.ts";
+import type { Fd } from "../../ffi/fd.ts";
+import { openProcess, takeDescriptor } from "../../ffi/pidfd.ts";
+import { AetherError } from "../../protocol/errors.ts";
+import type { Instance, InstanceExit, InstanceStats, TakenListener } from "../lifecycle/driver.ts";
+import type { FunctionCgroup } from "./cgroups.ts";
+import type { SandboxContext } from "./context.ts";
+import { countOpenConnections, findListeners, openConnectionPlaces, takeListeners } from "./listeners.ts";
+import type { OutputPipes } from "./output.ts";
+import { descendants, hostPidOf, innerPid } from "./process-tree.ts";
+import type { ExitStatus, Sandbox } from "./sandbox.ts";
+
+const freezeDeadlineMs = 5_000;
+const SIGCONT = constants.signals.SIGCONT;
+
+const signalNames = new Map<number, string>(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+
+export interface SandboxInstanceParts {
+  readonly id: string;
+  readonly functionId: string;
+  readonly sandbox: Sandbox;
+  readonly pipes: OutputPipes;
+  readonly cgroup: FunctionCgroup;
+  /** Process id of the function's first process inside the sandbox. */
+  readonly rootPid: number;
+}
+
+export class SandboxInstance implements Instance {
+  readonly id: string;
+  #pid: number | null = null;
+  readonly rootPid: number;
+  readonly startedAtMs: number;
+  readonly exited: Promise<InstanceExit>;
+  readonly sandbox: Sandbox;
+  readonly pipes: OutputPipes;
+  readonly #context: SandboxContext;
+  readonly #cgroup: FunctionCgroup;
+  readonly #functionId: string;
+  /** Process ids inside the sandbox that are ours: a CRIU worker at its dump. */
+  readonly helpers = new Set<number>();
+
+  constructor(context: SandboxContext, parts: SandboxInstanceParts) {
+    this.#context = context;
+    this.id = parts.id;
+    this.#functionId = parts.functionId;
+    this.sandbox = parts.sandbox;
+    this.pipes = parts.pipes;
+    this.#cgroup = parts.cgroup;
+    this.rootPid = parts.rootPid;
+    this.startedAtMs = context.now();
+    const oomBefore = this.#cgroup.oomKills();
+    this.exited = parts.sandbox.exitOf(parts.rootPid).then((status) => this.#ended(status, oomBefore));
+  }
+
+  /** Looked up when it is first asked for: a restore hands over its clients before anybody wants to know. */
+  get pid(): number {
+    this.#pid ??= hostPidOf(this.sandbox.initPid, this.rootPid);
+    return this.#pid ?? 0;
+  }
+
+  /** The first process is gone: what it left behind in the sandbox ends with it, and its last output is read. */
+  #ended(status: ExitStatus, oomBefore: number): InstanceExit {
+    this.sandbox.kill();
+    this.pipes.drain((stream, chunk) => this.#context.output(this.#functionId, stream, chunk));
+    return {
+      pid: this.pid,
+      exitCode: status.exitCode,
+      signal: status.signal === null ? null : (signalNames.get(status.signal) ?? `signal ${status.signal}`),
+      outOfMemory: status.signal === constants.signals.SIGKILL && this.#cgroup.oomKills() > oomBefore,
+    };
+  }
+
+  /** Host process ids of the function, without our helpers. */
+  pids(): number[] {
+    const all = descendants(this.sandbox.initPid);
+    return this.helpers.size === 0 ? all : all.filter((pid) => !this.helpers.has(innerPid(pid) ?? 0));
+  }
+
+  takeListeners(): TakenListener[] {
+    return takeListeners(findListeners(this.pids())).map(({ place, fd }) => ({ port: place.port, inode: place.inode, fd }));
+  }
+
+  openConnections(): number {
+    const pids = this.pids();
+    return countOpenConnections(pids, new Set(findListeners(pids).map(({ port }) => port)));
+  }
+
+  takeConnections(): Fd[] {
+    const taken: Fd[] = [];
+    for (const place of openConnectionPlaces(this.pids())) {
+      using process = openProcess(place.pid);
+      if (process !== null) taken.push(takeDescriptor(process, place.fd));
+    }
+    return taken;
+  }
+
+  async suspend(): Promise<void> {
+    this.#cgroup.freeze();
+    if (this.#cgroup.isFrozen()) return;
+    // cgroup.events raises POLLPRI when it changes (cgroup-v2.rst, "cgroup.freeze").
+    using events = openForReading(this.#cgroup.eventsFile);
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => resolve(false), freezeDeadlineMs);
+    this.#context.epoll.add(events, epollPri, () => {
+      events.rewind();
+      if (this.#cgroup.isFrozen()) resolve(true);
+    });
+    const frozen = this.#cgroup.isFrozen() || (await promise);
+    clearTimeout(timer);
+    this.#context.epoll.remove(events);
+    if (frozen) return;
+    this.#cgroup.thaw();
+    throw new AetherError("AE_SANDBOX_SETUP_FAILED", `${this.#functionId}: the function could not be frozen`, {
+      why: `a process did not stand still within ${freezeDeadlineMs} ms`,
+      hint: "A process in an uninterruptible system call (a hung disk or network file system) cannot be frozen.",
+      data: { function: this.#functionId },
+    });
+  }
+
+  resume(): void {
+    this.#cgroup.thaw();
+  }
+
+  /** Lets every process go on that a dump left stopped. */
+  async continueAfterDump(): Promise<void> {
+    await this.sandbox.signal(-1, SIGCONT);
+  }
+
+  async stop(signal: string, timeoutMs: number): Promise<void> {
+    const number = Object.entries(constants.signals).find(([name]) => name === signal)?.[1] ?? constants.signals.SIGTERM;
+    let timer: NodeJS.Timeout | undefined;
+    const deadline = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    try {
+      await this.sandbox.signal(this.rootPid, number);
+      await Promise.race([this.exited, deadline]);
+    } catch {
+      // Init is gone already; the kill below waits for the rest.
+    } finally {
+      clearTimeout(timer);
+    }
+    await this.kill();
+  }
+
+  async kill(): Promise<void> {
+    this.sandbox.kill();
+    // A frozen process dies of SIGKILL in v2, but only a thawed cgroup can be used again.
+    this.#cgroup.thaw();
+    await this.sandbox.gone;
+    await this.exited;
+  }
+
+  stats(): InstanceStats {
+    return { memoryBytes: this.#cgroup.memoryBytes(), cpuMs: this.#cgroup.cpuMs() };
+  }
+}

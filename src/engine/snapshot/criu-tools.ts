@@ -1,0 +1,37 @@
+/** Finds CRIU: the one set-up put beside the package, else the machine's own when it is new enough. */
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { AetherError } from "../../protocol/errors.ts";
+import type { CriuTools } from "../sandbox/context.ts";
+
+/** 4.1 cannot dump inet sockets from Linux 6.16 on (SO_PASSCRED), 3.17 does not start from 6.13 on (vdso). */
+const neededVersion = [4, 2] as const;
+
+function versionOf(binary: string): string | null {
+  const result = spawnSync(binary, ["--version"], { encoding: "utf8", timeout: 5_000 });
+  return /^Version: (\S+)$/m.exec(result.stdout ?? "")?.[1] ?? null;
+}
+
+function isNewEnough(version: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major > neededVersion[0] || (major === neededVersion[0] && minor >= neededVersion[1]);
+}
+
+/**
+ * @param toolsDirectory the package's own tools
+ * @throws AetherError AE_CRIU_UNAVAILABLE
+ */
+export function findCriu(toolsDirectory: string): CriuTools {
+  const candidates = [`${toolsDirectory}/criu/bin/criu`, "/usr/sbin/criu", "/usr/local/sbin/criu", "/usr/bin/criu"];
+  const seen: string[] = [];
+  for (const binary of candidates) {
+    if (!existsSync(binary)) continue;
+    const version = versionOf(binary);
+    if (version !== null && isNewEnough(version)) return { binary, version, env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } };
+    seen.push(`${binary} is ${version ?? "not executable"}`);
+  }
+  throw new AetherError("AE_CRIU_UNAVAILABLE", "no usable CRIU was found", {
+    why: seen.length === 0 ? "it is not installed" : `${seen.join("; ")}; ${neededVersion.join(".")} or newer is needed`,
+    hint: "Run `npm run setup` in Aether's folder; it installs CRIU into a prefix of its own.",
+  });
+}

@@ -1,0 +1,63 @@
+/** A snapshot on disk: its folder, its manifest, and the names under which the two are found. */
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { manifestName } from "./manifest.ts";
+import type { Manifest } from "./manifest.ts";
+
+/** A complete image. The folder is never changed after it got its name. */
+export interface Image {
+  readonly directory: string;
+  readonly manifest: Manifest;
+}
+
+const imagePattern = /^image-(\d+)$/;
+
+/** The folder of one function's snapshots. */
+export class ImageFolder {
+  readonly #root: string;
+  #next: number;
+
+  /** @param root made with mode 0700 where it is missing */
+  constructor(root: string) {
+    this.#root = root;
+    mkdirSync(root, { recursive: true, mode: 0o700 });
+    this.#next = 1 + Math.max(0, ...this.#numbers());
+  }
+
+  #numbers(): number[] {
+    return readdirSync(this.#root).flatMap((name) => {
+      const number = imagePattern.exec(name)?.[1];
+      return number === undefined ? [] : [Number(number)];
+    });
+  }
+
+  /** An empty folder under a temporary name, 0700: CRIU writes its files 0644. */
+  begin(): string {
+    const path = `${this.#root}/.new-${this.#next}`;
+    rmSync(path, { recursive: true, force: true });
+    mkdirSync(path, { mode: 0o700 });
+    return path;
+  }
+
+  /** Writes the manifest and gives the folder its name. */
+  finish(path: string, manifest: Manifest): Image {
+    writeManifest(path, manifest);
+    const directory = `${this.#root}/image-${this.#next}`;
+    renameSync(path, directory);
+    this.#next += 1;
+    return { directory, manifest };
+  }
+}
+
+/** Replaces the manifest of an image folder, whole or not at all. */
+export function writeManifest(directory: string, manifest: Manifest): void {
+  const temporary = `${directory}/.${manifestName}`;
+  writeFileSync(temporary, `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o600 });
+  renameSync(temporary, `${directory}/${manifestName}`);
+}
+
+/** Bytes of an image folder. */
+export function folderBytes(directory: string): number {
+  let sum = 0;
+  for (const name of readdirSync(directory)) sum += statSync(`${directory}/${name}`).blocks * 512;
+  return sum;
+}

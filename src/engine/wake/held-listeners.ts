@@ -1,0 +1,142 @@
+/**
+ * The listening sockets the engine holds for a function. While the function runs they are duplicates nobody looks at;
+ * while it sleeps they are what keeps the port open: the kernel completes handshakes and queues data on them.
+ */
+import { epollIn } from "../../ffi/epoll.ts";
+import type { Epoll } from "../../ffi/epoll.ts";
+import { isReadable } from "../../ffi/fd.ts";
+import type { Fd } from "../../ffi/fd.ts";
+import { accept, AF_INET, AF_INET6, closeWithReset, listen, listenInet, setReusePort } from "../../ffi/socket.ts";
+import type { TakenListener } from "../lifecycle/driver.ts";
+
+/** With a server's own backlog of 5, 44 of 50 clients of a sleeping function waited for a one-second SYN retry. */
+const backlog = 4096;
+
+/** Marks ports whose listener is held, so that a cold process may bind beside it (bpf/cgroup.bpf.c). */
+export interface HeldPorts {
+  mark(port: number): void;
+  unmark(port: number): void;
+}
+
+export class HeldListeners implements Disposable {
+  readonly #epoll: Epoll;
+  readonly #ports: HeldPorts;
+  #held: readonly TakenListener[] = [];
+  #watching = false;
+
+  constructor(epoll: Epoll, ports: HeldPorts) {
+    this.#epoll = epoll;
+    this.#ports = ports;
+  }
+
+  get isEmpty(): boolean {
+    return this.#held.length === 0;
+  }
+
+  get ports(): readonly number[] {
+    return this.#held.map(({ port }) => port);
+  }
+
+  /** Takes over duplicates of a running function's listeners; earlier ones are closed. */
+  hold(listeners: readonly TakenListener[]): void {
+    const previous = this.#held;
+    this.#unwatch();
+    this.#held = listeners;
+    for (const { fd } of listeners) listen(fd, backlog);
+    this.#close(previous);
+  }
+
+  /** Opens a placeholder where nothing has listened yet: lazy start. Throws SyscallError EADDRINUSE. */
+  openPlaceholder(port: number): void {
+    this.hold([{ port, inode: "", fd: openBoth(port) }]);
+  }
+
+  /**
+   * Makes the sockets ready for a successor on the same port: it joins their SO_REUSEPORT group, for which the option
+   * and the owner must be equal (net/ipv4/inet_connection_sock.c, inet_rcv_saddr_equal and sk_reuseport_match).
+   */
+  expectSuccessor(uid: number): void {
+    for (const { fd, port } of this.#held) {
+      setReusePort(fd);
+      fd.chown(uid);
+      this.#ports.mark(port);
+    }
+  }
+
+  /** Calls back once when a connection waits; the sockets are not watched after that. */
+  watch(onConnection: () => void): void {
+    this.#unwatch();
+    this.#watching = true;
+    for (const { fd } of this.#held) {
+      this.#epoll.add(fd, epollIn, () => {
+        if (!this.#watching) return;
+        this.#unwatch();
+        onConnection();
+      });
+    }
+  }
+
+  stopWatching(): void {
+    this.#unwatch();
+  }
+
+  #unwatch(): void {
+    if (!this.#watching) return;
+    this.#watching = false;
+    for (const { fd } of this.#held) this.#epoll.remove(fd);
+  }
+
+  /** Whether a connection waits to be accepted. */
+  hasQueued(): boolean {
+    return this.#held.some(({ fd }) => isReadable(fd));
+  }
+
+  /** Closes every held socket: the kernel moves what is queued to the successor (tcp_migrate_req). */
+  handOver(): void {
+    this.#unwatch();
+    const held = this.#held;
+    this.#held = [];
+    this.#close(held);
+  }
+
+  /** Gives the sockets away, open and with what is queued on them. */
+  detach(): readonly TakenListener[] {
+    this.#unwatch();
+    const held = this.#held;
+    this.#held = [];
+    return held;
+  }
+
+  /** Accepts what is queued and resets it, so that clients of a failed wake do not hang. Returns how many. */
+  rejectQueued(): number {
+    let rejected = 0;
+    for (const { fd } of this.#held) {
+      for (let connection = accept(fd); connection !== null && rejected < 2 * backlog; connection = accept(fd)) {
+        closeWithReset(connection);
+        rejected += 1;
+      }
+    }
+    return rejected;
+  }
+
+  #close(listeners: readonly TakenListener[]): void {
+    for (const { fd, port } of listeners) {
+      fd.close();
+      if (!this.#held.some((other) => other.port === port)) this.#ports.unmark(port);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.handOver();
+  }
+}
+
+/** A dual-stack listener where the machine has IPv6, an IPv4 one elsewhere. */
+function openBoth(port: number): Fd {
+  try {
+    return listenInet(AF_INET6, port, backlog);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EAFNOSUPPORT") return listenInet(AF_INET, port, backlog);
+    throw error;
+  }
+}
