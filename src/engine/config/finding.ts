@@ -29,6 +29,22 @@ export function formatPath(path: ConfigPath): string {
   return text;
 }
 
+/** The beginning of a variable's or header's name as far as it looks like one: `TOKEN` of `TOKEN=value`. */
+export function plainName(name: string): string {
+  return /^["']?[\w.-]{0,64}["']?/.exec(name)?.[0] ?? "";
+}
+
+/** A name as it may be printed: what does not look like a name may be a value in a name's place, and is cut. */
+export function printableName(name: string): string {
+  const plain = plainName(name);
+  return plain === name ? name : `${plain}...`;
+}
+
+/** The path as it may be printed. */
+export function printablePath(path: ConfigPath): ConfigPath {
+  return path.map((part) => (typeof part === "number" ? part : printableName(part)));
+}
+
 /** Whether the value at `path` may be secret: an env value, a header or a body of a warm-up request. */
 export function isSecretPath(path: ConfigPath): boolean {
   if (path[0] !== "functions") return false;

@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import type { ConfigProblem } from "../../protocol/config.ts";
 import { idPattern, maxFunctionIdLength } from "../../protocol/paths.ts";
 import { buildConfig } from "./build.ts";
-import { formatPath, isSecretPath } from "./finding.ts";
+import { formatPath, isSecretPath, printablePath } from "./finding.ts";
 import type { LoadOptions, LoadResult } from "./load.ts";
 import { thisMachine } from "./machine.ts";
 import { printableLine } from "./printable.ts";
@@ -52,9 +52,10 @@ export function inlineConfig(inline: InlineFunction, options: LoadOptions): Load
   });
   if (result.ok) return result;
   const problems = result.findings.map((found): ConfigProblem => {
-    const path = found.path[0] === "functions" ? found.path.slice(2) : found.path;
+    const whole = printablePath(found.path);
+    const path = whole[0] === "functions" ? whole.slice(2) : whole;
     const message = printableLine(found.message);
-    const text = isSecretPath(found.path) ? String(found.path.at(-1)) : "";
+    const text = isSecretPath(whole) ? String(whole.at(-1)) : "";
     return { code: found.code, file: commandLineName, line: 0, column: 0, path: formatPath(path), text: printableLine(text), message, hint: found.hint };
   });
   return { ok: false, problems, source: null };

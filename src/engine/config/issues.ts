@@ -1,7 +1,7 @@
 /** Issues of zod -> findings: codes, plain words, and what a misspelt key was meant to be. */
 import type { z } from "zod";
 import type { ErrorCode } from "../../protocol/error-codes.ts";
-import { finding } from "./finding.ts";
+import { finding, printableName } from "./finding.ts";
 import type { ConfigPath, Finding } from "./finding.ts";
 import { engineSchema, fileSchema, functionSchema, idleSchema, stopSignals, warmupSchema } from "./schema.ts";
 import { nearest } from "./suggest.ts";
@@ -57,8 +57,7 @@ function unknownKey(path: ConfigPath, key: string): Finding {
       : elsewhere !== undefined
         ? `It belongs at ${elsewhere.prefix}${key}.`
         : `Known here: ${allowed.join(", ")}.`;
-  const shown = key.length > 64 ? `${key.slice(0, 61)}...` : key;
-  return { code: "AE_CONFIG_UNKNOWN_FIELD", path: [...path, key], atKey: true, message: `unknown key "${shown}"`, hint };
+  return { code: "AE_CONFIG_UNKNOWN_FIELD", path: [...path, key], atKey: true, message: `unknown key "${printableName(key)}"`, hint };
 }
 
 /** The code that a wrong value of a field has. */
@@ -110,7 +109,7 @@ function valueHint(path: ConfigPath, value: unknown): string | null {
 
 function oneIssue(issue: Issue, path: ConfigPath, data: unknown): Finding {
   const value = valueAt(data, path);
-  const field = String(path.at(-1) ?? "the file");
+  const field = path.length === 0 ? "the file" : printableName(String(path.at(-1)));
   if (value === undefined) {
     const example = field === "version" ? "Add the line: version: 1" : null;
     return finding("AE_CONFIG_MISSING_FIELD", path, `${field} is missing`, example);

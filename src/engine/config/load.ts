@@ -2,7 +2,7 @@
 import { dirname, resolve } from "node:path";
 import type { AetherConfig, ConfigProblem } from "../../protocol/config.ts";
 import { buildConfig } from "./build.ts";
-import { formatPath, isSecretPath } from "./finding.ts";
+import { formatPath, isSecretPath, printablePath } from "./finding.ts";
 import type { Finding } from "./finding.ts";
 import { thisMachine } from "./machine.ts";
 import type { Machine } from "./machine.ts";
@@ -86,6 +86,7 @@ function printablePlace(place: Place): Place {
 
 function toProblem(found: Finding, file: string, positions: Positions): ConfigProblem {
   const place = positions.of(found.path, found.atKey);
-  const text = isSecretPath(found.path) ? String(found.path.at(-1)) : found.code === "AE_CONFIG_MISSING_FIELD" ? "" : place.text;
-  return { code: found.code, file, line: place.line, column: place.column, path: formatPath(found.path), text: printableLine(text), message: printableLine(found.message), hint: found.hint };
+  const path = printablePath(found.path);
+  const text = isSecretPath(path) ? String(path.at(-1)) : found.code === "AE_CONFIG_MISSING_FIELD" ? "" : place.text;
+  return { code: found.code, file, line: place.line, column: place.column, path: printableLine(formatPath(path)), text: printableLine(text), message: printableLine(found.message), hint: found.hint };
 }

@@ -19,7 +19,7 @@ export interface ParsedYaml {
 }
 
 /** Uses of aliases, multiplied by what they expand to. Enough for any real file, far below what hurts. */
-const maxAliasCount = 10_000;
+const maxAliasCount = 2000;
 /** One slip makes a parser stumble again and again; more than so many are its echo. */
 const maxSyntaxProblems = 5;
 
@@ -33,12 +33,14 @@ function explain(error: YAMLError): { message: string; hint: string | null } {
     case "MULTIPLE_DOCS":
       return { message: "more than one YAML document in the file", hint: 'Remove the line "---" and what follows, or make it a file of its own.' };
     case "TAG_RESOLVE_FAILED":
-      return { message: "tags (!name) are not supported", hint: "Remove the tag." };
+      return { message: "tags (!name) are not supported", hint: "Remove the tag; a text that begins with ! needs quotes." };
     case "MISSING_CHAR":
       if (/quote/.test(error.message)) return { message: "this quote is not closed", hint: "In double quotes a \" is written \\\", in single quotes a ' is written ''." };
       return { message: firstLine(error), hint: null };
     case "BAD_DQ_ESCAPE":
       return { message: "this escape does not exist in double quotes", hint: "Write \\\\ for a backslash, or use single quotes." };
+    case "BAD_ALIAS":
+      return { message: "this anchor or alias is not valid", hint: "A text that begins with & or * needs quotes." };
     case "BAD_SCALAR_START":
       return { message: "a value without quotes cannot begin with this character", hint: "Put the value in quotes." };
     default:
@@ -65,6 +67,14 @@ function rangeOf(error: YAMLError, document: Document.Parsed<ParsedNode>): reado
   return range;
 }
 
+/** Where what follows a key begins: behind its colon. `null` for a key without one, such as `{TOKEN=value}`. */
+export function behindColon(key: unknown, source: string): number | null {
+  if (!isScalar(key) || !key.range) return null;
+  const end = key.range[1];
+  const colon = /^\s*:/.exec(source.slice(end, end + 64));
+  return colon === null ? null : end + colon[0].length;
+}
+
 function keyText(pair: Pair): string | null {
   return isScalar(pair.key) && typeof pair.key.value === "string" ? pair.key.value : null;
 }
@@ -80,7 +90,7 @@ function keepAsWritten(node: unknown): void {
 }
 
 /** What YAML allows and this format does not; also notes which scalars are text. */
-function inspect(document: Document.Parsed<ParsedNode>): YamlProblem[] {
+function inspect(document: Document.Parsed<ParsedNode>, source: string): YamlProblem[] {
   const problems: YamlProblem[] = [];
   const report = (node: unknown, message: string, hint: string | null): void => {
     const range = isScalar(node) || isMap(node) || isSeq(node) || isAlias(node) ? node.range : null;
@@ -88,12 +98,13 @@ function inspect(document: Document.Parsed<ParsedNode>): YamlProblem[] {
   };
   visit(document, {
     Alias(_, alias) {
-      if (alias.resolve(document) === undefined) report(alias, `there is no anchor &${alias.source} before this alias`, null);
+      if (alias.resolve(document) === undefined) report(alias, "this alias has no anchor before it", "A text that begins with * needs quotes.");
     },
     Pair(_, pair) {
       if (!isPair(pair)) return;
       const key = keyText(pair);
       if (key === null) report(pair.key, "a key must be a plain word", "Put it in quotes.");
+      else if (behindColon(pair.key, source) === null) report(pair.key, "a colon and a value are missing here", "Write NAME: VALUE.");
       else if (key === "<<") report(pair.key, "merge keys (<<) are not supported", "Write the fields out, or share a value with an anchor (&name) and an alias (*name).");
       else if (key === "__proto__") report(pair.key, "__proto__ cannot be a key", null);
       else if (key === "env" || key === "command") keepAsWritten(isAlias(pair.value) ? pair.value.resolve(document) : pair.value);
@@ -116,7 +127,7 @@ export function parseYaml(text: string): ParsedYaml {
     const hint = 'Begin with "version: 1" and "functions:", or let `aether init` write a first one.';
     return { document, lines, data: null, problems: [...problems, { offset: 0, length: 0, message: "the file is empty", hint }] };
   }
-  const found = [...problems, ...inspect(document)];
+  const found = [...problems, ...inspect(document, text)];
   try {
     return { document, lines, data: { value: document.toJS({ maxAliasCount }) as unknown }, problems: found };
   } catch (error) {

@@ -3,8 +3,10 @@
  * what stands under a key we do not know (it may be a misspelt `env`). Same length, so that offsets stay true; whatever
  * is printed of a file is cut from this text.
  */
-import { isAlias, isCollection, isMap, isPair, isScalar, visit } from "yaml";
-import type { Document, ParsedNode } from "yaml";
+import { isAlias, isMap, isNode, isScalar, visit } from "yaml";
+import type { Document, Node, ParsedNode } from "yaml";
+import { plainName } from "./finding.ts";
+import { behindColon } from "./parse-yaml.ts";
 import { engineSchema, fileSchema, functionSchema, idleSchema, warmupSchema } from "./schema.ts";
 import { nearest } from "./suggest.ts";
 
@@ -17,43 +19,58 @@ const openKeys = [fileSchema, engineSchema, functionSchema, idleSchema, warmupSc
 /** Whether what stands under the key may be secret: it is one of the three, or no misspelling of any other. */
 function hidesValue(key: string): boolean {
   if (openKeys.includes(key)) return false;
-  const meant = nearest(key, [...secretKeys, ...openKeys]);
+  // One or two letters are near to anything.
+  const meant = key.length < 3 ? null : nearest(key, [...secretKeys, ...openKeys]);
   return meant === null || secretKeys.includes(meant);
 }
 
 type Mask = (from: number, to: number) => void;
 
-/** Masks the values of a node; names of variables and headers stay. */
-function maskNode(node: unknown, document: Document.Parsed<ParsedNode>, mask: Mask, depth = 0): void {
-  if (depth > 8) return;
-  if (isAlias(node)) return maskNode(node.resolve(document), document, mask, depth + 1);
-  if (isMap(node)) {
-    for (const pair of node.items) maskNode(pair.value, document, mask, depth + 1);
-  } else if (isCollection(node)) {
-    for (const item of node.items) maskNode(isPair(item) ? item.value : item, document, mask, depth + 1);
-  } else if (isScalar(node) && node.range) {
-    mask(node.range[0], node.range[1]);
+/**
+ * Masks from `from` to the end of a value: anchors, tags and comments too, since a password may begin with & or *. Of a
+ * mapping the names of its entries stay, as far as they look like names.
+ */
+function maskValue(value: unknown, from: number, source: string, mask: Mask): void {
+  if (!isNode(value) || !value.range) return;
+  const end = value.range[2];
+  let at = from;
+  if (isMap(value)) {
+    for (const { key } of value.items) {
+      const next = behindColon(key, source);
+      if (next === null || !isScalar(key) || !key.range) continue;
+      const name = plainName(source.slice(key.range[0], key.range[1]));
+      mask(at, key.range[0]);
+      mask(key.range[0] + name.length, key.range[1]);
+      at = next;
+    }
   }
+  mask(at, end);
 }
 
-/** For a file that is not YAML: by lines and indentation, hiding rather too much. */
+/**
+ * For a file that is not YAML: only lines that begin with a key of ours are shown, apart from those of three. Everything
+ * else is hidden, rather too much than too little: lines of a pasted private key may stand at any depth.
+ */
 function maskLines(source: string, mask: Mask): void {
   let offset = 0;
   let secretIndent: number | null = null;
   for (const line of source.split("\n")) {
-    const indent = line.search(/\S/);
-    if (secretIndent !== null && indent !== -1 && indent <= secretIndent) secretIndent = null;
-    if (secretIndent !== null) {
-      // Names of variables stay, as they do in a file that can be parsed.
-      mask(offset + (/^\s*[\w.-]+\s*:/.exec(line)?.[0].length ?? 0), offset + line.length);
-    } else {
-      const secret = [...line.matchAll(/["']?([\w.-]+)["']?\s*:(?=\s|$)/g)].find((match) => hidesValue(match[1] ?? ""));
-      if (secret !== undefined) {
-        // A list item's dash counts as indentation of its keys.
-        secretIndent = line.search(/[^\s-]/);
-        mask(offset + secret.index + secret[0].length, offset + line.length);
-      }
+    // A list item's dash counts as indentation of its keys.
+    const indent = line.search(/[^\s-]/);
+    const keys = [...line.matchAll(/["']?([\w.-]+)["']?\s*:(?=\s|$)/g)];
+    const opens = openKeys.includes(keys[0]?.[1] ?? "") && /^[\s{"'-]*$/.test(line.slice(0, keys[0]?.index));
+    if (opens && secretIndent !== null && indent <= secretIndent) secretIndent = null;
+    // The words alone count as well: their colon may be what is missing.
+    const word = /\b(?:env|headers|body)\b/.exec(line);
+    const key = keys.find((match) => hidesValue(match[1] ?? ""));
+    const secret = word !== null && (key === undefined || word.index < key.index) ? word : key;
+    if (secretIndent !== null || !opens) {
+      const name = secretIndent === null ? "" : (/^\s*[\w.-]+\s*:/.exec(line)?.[0] ?? "");
+      mask(offset + name.length, offset + line.length);
+    } else if (secret !== undefined) {
+      mask(offset + secret.index + secret[0].length, offset + line.length);
     }
+    if (secret !== undefined) secretIndent ??= indent;
     offset += line.length + 1;
   }
 }
@@ -64,11 +81,22 @@ export function redactSource(source: string, document: Document.Parsed<ParsedNod
   const mask: Mask = (from, to) => {
     if (to > from) hidden.push([from, to]);
   };
+  // An anchor that env refers to may stand anywhere.
+  const hideTarget = (target: Node | undefined): void => {
+    if (target?.range) maskValue(target, target.range[0], source, mask);
+  };
   if (document.errors.some((error) => error.code !== "DUPLICATE_KEY")) maskLines(source, mask);
   visit(document, {
     Pair(_, pair) {
       if (!hidesValue(isScalar(pair.key) ? String(pair.key.value) : "")) return undefined;
-      maskNode(pair.value, document, mask);
+      if (isNode(pair.key) && pair.key.range) {
+        const [from, to] = pair.key.range;
+        const value = behindColon(pair.key, source);
+        maskValue(pair.value, value ?? to, source, mask);
+        // A key without a colon, or that is no plain name, may have swallowed its value: `body 'text'`.
+        mask(value === null ? from : from + plainName(source.slice(from, to)).length, to);
+      }
+      if (isAlias(pair.value)) hideTarget(pair.value.resolve(document));
       return visit.SKIP;
     },
   });
@@ -78,7 +106,7 @@ export function redactSource(source: string, document: Document.Parsed<ParsedNod
   for (const [from, to] of hidden) {
     if (to <= at) continue;
     const start = Math.max(from, at);
-    text += source.slice(at, start) + source.slice(start, to).replace(/[^\s]/g, "*");
+    text += source.slice(at, start) + source.slice(start, to).replace(/[^\s{}[\],]/g, "*");
     at = to;
   }
   return text + source.slice(at);
