@@ -92,6 +92,11 @@ export async function runConsole(
   const onSignal = (signal: NodeJS.Signals): void => leave("signal", null, signal);
   // With a handler of ours Ink does not end the process at once, and the engine can be ended in order.
   for (const signal of signals) process.on(signal, onSignal);
+  // A terminal that went away fails every write; unheard, that error would end the process and leave the functions to
+  // the launcher. The listeners stay: the caller may still try to print.
+  const onLost = (): void => leave("signal", null, "SIGHUP");
+  stdout.on("error", onLost);
+  stdin.on("error", onLost);
   const unsubscribe = connection.subscribe(guarded(store.receive));
   void connection.closed.then((error) => leave("engine-gone", error));
 

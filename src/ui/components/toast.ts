@@ -18,17 +18,9 @@ export function toastLines(toasts: readonly Toast[], width: number, height: numb
   const room = Math.max(10, width - 5);
   if (toast.error === null) return [line(sign, toast.text, span(times + more, "dim"))];
   const { code, what, why, hint } = toast.error;
+  // The error itself says what failed on what; the text only speaks where it is not an error.
   const lines = [
-    line(
-      sign,
-      span(code, "bad"),
-      "  ",
-      span(toast.text === "" ? what : toast.text, "strong"),
-      span(times + more, "dim"),
-    ),
-    ...(toast.text === "" || toast.text === what
-      ? []
-      : wrapWords(what, room).map((text) => line("   ", text))),
+    line(sign, span(code, "bad"), "  ", span(what, "strong"), span(times + more, "dim")),
     ...(why === null ? [] : wrapWords(why, room).map((text) => line("   ", text))),
   ];
   const remedy =

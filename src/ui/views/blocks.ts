@@ -4,7 +4,7 @@ import { emptyLine, fitLine, line, span } from "../format/line.ts";
 import type { Line, Span } from "../format/line.ts";
 import { wrapWords } from "../format/width.ts";
 
-const labelWidth = 13;
+export const labelWidth = 14;
 
 /** A heading within a view. */
 export const heading = (title: string): Line => line("  ", span(title, "heading"));

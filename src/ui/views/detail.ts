@@ -13,11 +13,12 @@ import {
   formatMs,
   plural,
 } from "../format/units.ts";
+import { fit } from "../format/width.ts";
 import { selectedFunction, shownData } from "../store/select.ts";
 import type { WakeRecord } from "../store/data.ts";
 import type { ConsoleState } from "../store/types.ts";
 import { activityLooks, stateLooks } from "../theme/states.ts";
-import { blockWidth, errorLines, field, heading, sideBySide } from "./blocks.ts";
+import { blockWidth, errorLines, field, heading, labelWidth, sideBySide } from "./blocks.ts";
 import { nothingYet } from "./empty.ts";
 
 function stateSpans(fn: FunctionView): Span[] {
@@ -30,8 +31,23 @@ function stateSpans(fn: FunctionView): Span[] {
   ];
 }
 
-const latency = ({ lastMs, p50Ms, p99Ms, count }: LatencyView): string =>
-  `${formatMs(lastMs)} last   ${formatMs(p50Ms)} median   ${formatMs(p99Ms)} p99   (${formatCount(count)})`;
+/** The figures of restores and wakes under one another. */
+function latencyLines(fn: FunctionView): readonly Line[] {
+  const row = (name: string, { lastMs, p50Ms, p99Ms, count }: LatencyView): Line =>
+    line(
+      span(`  ${name.padEnd(labelWidth)}`, "dim"),
+      ...[lastMs, p50Ms, p99Ms].map((ms) =>
+        span(fit(formatMs(ms), 9, "right"), ms === null ? "dim" : "text"),
+      ),
+      span(fit(formatCount(count), 7, "right"), "dim"),
+    );
+  const titles = ["last", "median", "p99"].map((title) => fit(title, 9, "right")).join("");
+  return [
+    line(span(`  ${"LATENCY".padEnd(labelWidth)}${titles}${fit("of", 7, "right")}`, "heading")),
+    row("restore", fn.restore),
+    row("wake", fn.wake),
+  ];
+}
 
 function instanceLines(fn: FunctionView, width: number): readonly Line[] {
   return fn.instances.flatMap((instance) => {
@@ -40,7 +56,7 @@ function instanceLines(fn: FunctionView, width: number): readonly Line[] {
       formatBytes(instance.memoryBytes),
       `${formatMs(instance.cpuMs)} cpu`,
     ];
-    return field(instance.id === fn.id ? "process" : instance.id, parts.join("   "), width);
+    return field(instance.id === fn.id ? "process" : instance.id, parts.join(", "), width);
   });
 }
 
@@ -86,9 +102,7 @@ function live(fn: FunctionView, wakes: readonly WakeRecord[], width: number): re
     ...field("connections", `${fn.openConnections} open`, width),
     ...field("so far", counts.join(", "), width),
     emptyLine,
-    heading("LATENCY"),
-    ...field("restore", latency(fn.restore), width),
-    ...field("wake", latency(fn.wake), width),
+    ...latencyLines(fn),
     ...wakeLines(wakes, fn.config.restoreBudgetMs, width),
     emptyLine,
     heading("SNAPSHOT"),

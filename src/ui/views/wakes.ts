@@ -42,7 +42,11 @@ export function wakesLines(state: ConsoleState, width: number): readonly Line[] 
   const shown = wakes.toReversed();
   // One cold start of seconds must not flatten the restores: the scale is that of nine wakes in ten.
   const ordered = shown.map((wake) => wake.totalMs).toSorted((a, b) => a - b);
-  const scale = Math.max(1, ...budgets.values(), ordered[Math.floor((ordered.length - 1) * 0.9)] ?? 1);
+  const scale = Math.max(
+    1,
+    ...Array.from(budgets.values(), (budget) => budget * 1.25),
+    ordered[Math.floor((ordered.length - 1) * 0.9)] ?? 1,
+  );
   const columns: readonly Column<WakeRecord>[] = [
     {
       id: "time",
