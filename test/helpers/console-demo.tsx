@@ -92,7 +92,7 @@ function step(): void {
       `ERROR could not parse header: \u001b[31m日本語\u001b[0m \u001b]0;evil\u0007 unexpected token`,
       "stderr",
     );
-  const fresh = fakeFunction(fn.id, Number(fn.triggerPort ?? 8080) - 8080);
+  const fresh = fakeFunction(fn.id, (fn.triggerPort ?? 8080) - 8080);
   engine.change(fn.id, {
     state: "Running",
     instances: fresh.instances,

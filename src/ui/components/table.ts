@@ -76,8 +76,8 @@ export function headerLine<Item>(
 export function rowLine<Item>(
   columns: readonly Column<Item>[],
   item: Item,
-  indent: Span,
+  indent: readonly Span[],
   selected: boolean,
 ): Line {
-  return { ...line(indent, ...join(columns.map((column) => cellSpans(column, item)))), selected };
+  return { ...line(...indent, ...join(columns.map((column) => cellSpans(column, item)))), selected };
 }

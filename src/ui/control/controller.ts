@@ -126,7 +126,6 @@ export function createController(host: Host): Controller {
       case "logs":
         return dispatch({ type: "pane", pane: command });
       case "next-pane":
-      case "previous-pane":
         return dispatch({ type: "focus" });
       case "filter":
       case "search":

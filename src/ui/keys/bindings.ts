@@ -111,21 +111,9 @@ export const sections = [
         "zoom",
         "Give the pane the whole screen, and back.",
       ),
-      bind(
-        "next-pane",
-        ["tab"],
-        ["functions", "detail", "logs"],
-        "other pane",
-        "Move between the table and the pane.",
-        { hint: 20 },
-      ),
-      bind(
-        "previous-pane",
-        ["S-tab"],
-        ["functions", "detail", "logs"],
-        "other pane",
-        "Move between the table and the pane.",
-      ),
+      bind("next-pane", ["tab", "S-tab"], onFunction, "other pane", "Move between the table and the pane.", {
+        hint: 20,
+      }),
       bind("back", ["esc"], ["global"], "back", "Close what is on top: search, pane, view. Never quits.", {
         hint: 21,
       }),

@@ -2,7 +2,7 @@
 import type { ErrorData } from "../../protocol/errors.ts";
 import { emptyLine, fitLine, line, span } from "../format/line.ts";
 import type { Line, Span } from "../format/line.ts";
-import { wrapWords } from "../format/width.ts";
+import { textWidth, wrapWords } from "../format/width.ts";
 
 export const labelWidth = 14;
 
@@ -22,13 +22,15 @@ export function field(label: string, value: string | readonly Span[], width: num
 /** An error in full: code and what failed, why, what to do, and the last lines of output where it carries them. */
 export function errorLines(error: ErrorData, width: number, indent = "  "): readonly Line[] {
   const room = Math.max(8, width - indent.length - 3);
-  const lines: Line[] = [line(indent, span("✗ ", "bad"), span(error.code, "bad"))];
+  const inOneRow = textWidth(error.code) + 2 + textWidth(error.what) <= room;
+  const code = [span("✗ ", "bad"), span(error.code, "bad")];
+  const lines: Line[] = [line(indent, ...code, ...(inOneRow ? ["  ", span(error.what, "strong")] : []))];
   const add = (text: string, first: Span, role: Span["role"]): void => {
     wrapWords(text, room).forEach((part, index) => {
       lines.push(line(indent, index === 0 ? first : span("  "), span(part, role)));
     });
   };
-  add(error.what, span("  "), "strong");
+  if (!inOneRow) add(error.what, span("  "), "strong");
   if (error.why !== null) add(error.why, span("  "), "text");
   if (error.hint !== null) add(error.hint, span("→ ", "accent"), "text");
   const output = error.data["output"] ?? error.data["log"];

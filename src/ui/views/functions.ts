@@ -168,9 +168,13 @@ export function functionsLines(state: ConsoleState, width: number, height: numbe
   if (rows.length === 0) return [header, ...nothingFound(filter)];
   const selected = selectedFunction(state)?.id;
   const focused = state.ui.pane === null || state.ui.focus === "main";
+  const showsErrors = columns.some((column) => column.id === "error");
   const body = rows.slice(offset, offset + Math.max(0, height - 1)).map((fn) => {
     const isSelected = fn.id === selected;
-    return rowLine(columns, fn, span(isSelected ? (focused ? "▌ " : "▏ ") : "  ", "accent"), isSelected);
+    const mark = span(isSelected ? (focused ? "▌" : "▏") : " ", "accent");
+    // Where there is no room for the code, a sign says that there is one; the details have it.
+    const error = span(fn.lastError !== null && !showsErrors ? "✗" : " ", "bad");
+    return rowLine(columns, fn, [mark, error], isSelected);
   });
   return [header, ...body];
 }

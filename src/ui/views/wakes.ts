@@ -94,7 +94,7 @@ export function wakesLines(state: ConsoleState, width: number): readonly Line[] 
     },
   ];
   const fitted = fitColumns(columns, width - 1, 2);
-  return [headerLine(fitted, "  ", null), ...shown.map((wake) => rowLine(fitted, wake, span("  "), false))];
+  return [headerLine(fitted, "  ", null), ...shown.map((wake) => rowLine(fitted, wake, [span("  ")], false))];
 }
 
 export function wakesTitle(state: ConsoleState): Line {
