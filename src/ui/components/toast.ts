@@ -1,7 +1,7 @@
 /** What an action came to: one row when it went well, code, reason and remedy when it did not. */
 import { line, span } from "../format/line.ts";
 import type { Line } from "../format/line.ts";
-import { wrapWords } from "../format/width.ts";
+import { textWidth, wrapWords } from "../format/width.ts";
 import type { Toast } from "../store/types.ts";
 
 const signs = { good: "✓", bad: "✗", info: "•" } as const;
@@ -16,7 +16,12 @@ export function toastLines(toasts: readonly Toast[], width: number, height: numb
     toasts.length > 1 ? `  (${toasts.length - 1} more, Esc)` : toast.level === "bad" ? "  (Esc closes)" : "";
   const sign = span(` ${signs[toast.level]} `, roles[toast.level]);
   const room = Math.max(10, width - 5);
-  if (toast.error === null) return [line(sign, toast.text, span(times + more, "dim"))];
+  if (toast.error === null) {
+    const texts = wrapWords(toast.text, room - textWidth(times + more)).slice(0, height);
+    return texts.map((text, index) =>
+      line(index === 0 ? sign : "   ", text, span(index === texts.length - 1 ? times + more : "", "dim")),
+    );
+  }
   const { code, what, why, hint } = toast.error;
   // The error itself says what failed on what; the text only speaks where it is not an error.
   const lines = [

@@ -43,7 +43,7 @@ export function createController(host: Host): Controller {
     if (connection.mode === "in-process") {
       toaster.say(
         "info",
-        "the engine lives in this process and would stand still: start it with `aether up -d`, then C-z works",
+        "not possible here: the engine lives in this process and would stand still. Start it with `aether up -d`, then C-z works.",
       );
       return;
     }

@@ -112,10 +112,10 @@ export const sections = [
         "Give the pane the whole screen, and back.",
       ),
       bind("next-pane", ["tab", "S-tab"], onFunction, "other pane", "Move between the table and the pane.", {
-        hint: 20,
+        hint: 7,
       }),
       bind("back", ["esc"], ["global"], "back", "Close what is on top: search, pane, view. Never quits.", {
-        hint: 21,
+        hint: 6,
       }),
     ],
   },

@@ -15,8 +15,11 @@ export interface Layout {
   readonly rows: number;
   /** The table, or the whole of another view. */
   readonly main: number;
-  /** What is below the table: a pane, or the newest events where there is room to spare. A rule goes before it. */
-  readonly lower: "pane" | "recent" | null;
+  /**
+   * What is below the table, after a rule: a pane, the newest events where there is room to spare, or nothing but the
+   * rule, which says which rows are out of sight.
+   */
+  readonly lower: "pane" | "recent" | "rule" | null;
   readonly lowerRows: number;
   readonly toast: readonly Line[];
   readonly drawer: readonly Line[];
@@ -48,7 +51,11 @@ export function layoutOf(state: ConsoleState): Layout {
   if (ui.pane === null) {
     const spare = body - wanted - 1;
     const isEmpty = (shownData(state).view?.functions.length ?? 0) === 0;
-    if (isEmpty || spare < leastRecent) return { ...base, main: body, lower: null, lowerRows: 0 };
+    if (isEmpty) return { ...base, main: body, lower: null, lowerRows: 0 };
+    const isHiding = wanted > body || ui.table.filter !== "";
+    if (isHiding && (spare < leastRecent || wanted === 1))
+      return { ...base, main: body - 1, lower: "rule", lowerRows: 0 };
+    if (spare < leastRecent) return { ...base, main: body, lower: null, lowerRows: 0 };
     return { ...base, main: wanted, lower: "recent", lowerRows: spare };
   }
   if (ui.zoomed || body < splitFrom) return { ...base, main: 0, lower: "pane", lowerRows: body - 1 };

@@ -2,8 +2,9 @@
 import { ruleLine } from "../components/rule.ts";
 import { line, span } from "../format/line.ts";
 import type { Line } from "../format/line.ts";
+import { plural } from "../format/units.ts";
 import type { Layout } from "../store/layout.ts";
-import { focusedArea, tableRows } from "../store/select.ts";
+import { focusedArea, shownData, tableRows } from "../store/select.ts";
 import type { ConsoleState, ScrollArea } from "../store/types.ts";
 import { contentLines } from "./content.ts";
 import { detailTitle } from "./detail.ts";
@@ -55,13 +56,17 @@ function hiddenNote(state: ConsoleState, { main }: Layout): Line {
 export function dividerLine(state: ConsoleState, layout: Layout): Line | null {
   if (layout.lower === null) return null;
   const note = hiddenNote(state, layout);
+  if (layout.lower === "rule") {
+    const count = shownData(state).view?.functions.length ?? 0;
+    return ruleLine(line(span(plural(count, "function"), "dim")), note, layout.columns);
+  }
   if (layout.lower === "recent") return ruleLine(line(span("recent events", "dim")), note, layout.columns);
   const title = state.ui.pane === "logs" ? logTitle(state, "logs") : detailTitle(state);
   return ruleLine(title, note, layout.columns, state.ui.focus === "pane" ? "accent" : "dim");
 }
 
 export function lowerLines(state: ConsoleState, { columns, lower, lowerRows }: Layout): readonly Line[] {
-  if (lower === null) return [];
+  if (lower === null || lower === "rule") return [];
   if (lower === "recent") return recentEvents(state, columns, lowerRows);
   if (state.ui.pane === "logs") return logLines(state, "logs", columns, lowerRows);
   return scrolled(state, "detail", columns, lowerRows);
