@@ -89,6 +89,7 @@ enum wire_tag {
 	TAG_SOCKTYPE = 50    /* i32 */
 };
 
+/* Of the descriptors 0, 1 and 2 those that no FD field gives are opened on the /dev/null of the sandbox. */
 enum wire_fd_role {
 	FD_CONTROL = 1, /* launcher: becomes init's control socket */
 	FD_CHILD = 2,   /* init: becomes descriptor `number` of the child (0, 1, 2, ...) */

@@ -2,11 +2,11 @@
  * One engine of a name at a time: `engine.json` in its runtime folder, made with O_EXCL semantics. The lock of an engine
  * that is gone is taken over; pid and start time together tell a dead engine from a process that got its pid.
  */
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { parseEngineRecord, parseStartTicks } from "../protocol/engine-record.ts";
 import type { EngineRecord } from "../protocol/engine-record.ts";
 import { AetherError } from "../protocol/errors.ts";
-import { enginePaths } from "../protocol/paths.ts";
+import { enginePaths, runtimeRoot } from "../protocol/paths.ts";
 
 export interface EngineLock {
   readonly record: EngineRecord;
@@ -129,6 +129,17 @@ function makeLock(first: EngineRecord, previous: EngineRecord | null, file: stri
 
 function isAlive(record: EngineRecord): boolean {
   return processStartTicks(record.pid) === record.startTicks;
+}
+
+/** Whether an engine of another name is alive on this machine. */
+export function otherEnginesRunning(name: string): boolean {
+  const root = runtimeRoot();
+  if (!existsSync(root)) return false;
+  return readdirSync(root).some((entry) => {
+    if (entry === name) return false;
+    const record = parseEngineRecord(readText(enginePaths(entry).lockFile) ?? "");
+    return record !== null && isAlive(record);
+  });
 }
 
 function alreadyRunning(holder: EngineRecord): AetherError {

@@ -4,13 +4,12 @@
  */
 import { mkdirSync } from "node:fs";
 import { Epoll } from "../../ffi/epoll.ts";
-import { openForWriting } from "../../ffi/fd.ts";
-import type { Fd } from "../../ffi/fd.ts";
 import type { FunctionConfig } from "../../protocol/config.ts";
 import type { FunctionAction } from "../../protocol/control.ts";
 import { AetherError, toAetherError } from "../../protocol/errors.ts";
 import type { EventBody } from "../../protocol/events.ts";
 import type { FunctionView } from "../../protocol/views.ts";
+import { ChangePublisher } from "../change-publisher.ts";
 import { FunctionRuntime } from "../lifecycle/function-runtime.ts";
 import type { TakenListener } from "../lifecycle/driver.ts";
 import type { FunctionSurroundings } from "../lifecycle/function-core.ts";
@@ -27,7 +26,9 @@ import { PortPrograms } from "../wake/port-programs.ts";
 import { warmUp } from "../wake/warm-up.ts";
 import { OutputTail } from "./output-tail.ts";
 import type { ReactorApply, ReactorReport, ReactorStart } from "./reactor-messages.ts";
-import { ViewPublisher } from "./view-publisher.ts";
+
+/** Views cross to the engine's thread at most so often. */
+const viewIntervalMs = 100;
 
 interface Entry {
   readonly runtime: FunctionRuntime;
@@ -38,11 +39,10 @@ export class Reactor {
   readonly #start: ReactorStart;
   readonly #report: (report: ReactorReport) => void;
   readonly #epoll: Epoll;
-  readonly #nullDevice: Fd;
   readonly #cgroups: EngineCgroups;
   readonly #ports: PortPrograms;
   readonly #restores: Gate;
-  readonly #publisher: ViewPublisher<string>;
+  readonly #publisher: ChangePublisher<string>;
   readonly #functions = new Map<string, Entry>();
   readonly #context: SandboxContext;
   #launcher: Launcher;
@@ -59,15 +59,13 @@ export class Reactor {
     this.#cgroups = parts.cgroups;
     this.#ports = parts.ports;
     this.#launcher = parts.launcher;
-    this.#nullDevice = openForWriting("/dev/null");
     this.#restores = new Gate(start.engine.maxParallelRestores);
-    this.#publisher = new ViewPublisher((changed) => this.#publish(changed));
+    this.#publisher = new ChangePublisher(viewIntervalMs, (changed) => this.#publish(changed));
     this.#context = {
       epoll: this.#epoll,
       launcher: () => this.#launcher,
       criu: start.criu,
       engineVersion: start.engineVersion,
-      nullDevice: this.#nullDevice,
       runtimeDir: start.runtimeDir,
       snapshotRoot: start.snapshotRoot,
       tmpRoot: start.tmpRoot,
@@ -239,7 +237,6 @@ export class Reactor {
     await this.#launcher[Symbol.asyncDispose]();
     this.#ports[Symbol.dispose]();
     this.#cgroups.remove();
-    this.#nullDevice.close();
     this.#epoll[Symbol.dispose]();
     return images;
   }

@@ -6,7 +6,6 @@ import type { InstanceExit } from "../lifecycle/driver.ts";
 import { describeOwner, listeningPorts, ownerOf } from "../config/ports.ts";
 import type { SandboxContext } from "./context.ts";
 import type { Handshake } from "./handshake.ts";
-import { findListeners } from "./listeners.ts";
 import { encodeRequest, probe } from "./probe.ts";
 import type { SandboxInstance } from "./sandbox-instance.ts";
 import { WireError } from "./wire-channel.ts";
@@ -75,7 +74,7 @@ async function handshakeDone(wait: ReadyWait, handshake: Handshake, deadline: nu
 
 async function portListens(wait: ReadyWait, port: number, deadline: number): Promise<void> {
   for (let pauseMs = pollFirstMs; ; pauseMs = Math.min(pauseMs * 1.5, pollLastMs)) {
-    const listeners = findListeners(wait.instance.pids());
+    const listeners = wait.instance.listenerPlaces();
     if (listeners.some((listener) => listener.port === port)) return;
     if (wait.context.monotonic() > deadline) {
       const others = [...new Set(listeners.map((listener) => listener.port))];

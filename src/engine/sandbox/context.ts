@@ -1,6 +1,5 @@
 /** What every sandbox of an engine shares: the loop, the launcher, the tools and the places on disk. */
 import type { Epoll } from "../../ffi/epoll.ts";
-import type { Fd } from "../../ffi/fd.ts";
 import type { LogLine } from "../../protocol/control.ts";
 import type { Launcher } from "./launcher.ts";
 
@@ -18,8 +17,6 @@ export interface SandboxContext {
   launcher(): Launcher;
   readonly criu: CriuTools;
   readonly engineVersion: string;
-  /** Open on /dev/null. */
-  readonly nullDevice: Fd;
   /** 0700, short enough for socket paths. */
   readonly runtimeDir: string;
   /** Snapshots of this engine: one folder a function. */

@@ -45,7 +45,6 @@ export async function dumpInstance(context: SandboxContext, request: DumpRequest
     worker = await CriuWorker.start(context.epoll, instance.sandbox, {
       criu: context.criu.binary,
       env: context.criu.env,
-      nullDevice: context.nullDevice,
       images: imagesFd,
       work,
       join: [],

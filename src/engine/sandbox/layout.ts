@@ -1,14 +1,14 @@
 /** The file systems a function finds in its sandbox: the host's root, its own /proc, /dev, /tmp and /dev/shm. */
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { SandboxSetup } from "./sandbox.ts";
 
 const MS_NOSUID = 2;
 const MS_NODEV = 4;
 const MS_NOEXEC = 8;
+const MS_MOVE = 8192;
 
 /** Where the handshake socket appears inside; /dev is private, so nothing of the host is in the way. */
-export const handshakeFolder = "/dev/aether";
-export const handshakePath = `${handshakeFolder}/handshake.sock`;
+export const handshakePath = "/dev/aether/handshake.sock";
 
 interface DeviceNode {
   readonly name: string;
@@ -33,6 +33,8 @@ export interface PersistentFolders {
 }
 
 export interface LayoutOptions {
+  /** Host folders the function must find: its working folder, its program's folder. */
+  readonly visible: readonly string[];
   readonly folders: PersistentFolders;
   /** Host path of the handshake socket; `null` for a sandbox that restores. */
   readonly handshakeSocket: string | null;
@@ -47,21 +49,31 @@ export function sandboxLayout(options: LayoutOptions): SandboxSetup {
   const setup = new SandboxSetup();
   setup.mount("proc", "proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC);
   const nodes = [...(options.privileged ? hostDevices() : plainDevices)];
-  setup.mount("tmpfs", "tmpfs", "/dev", MS_NOSUID | MS_NOEXEC, "mode=0755,size=1m");
+  // Put together aside and moved over /dev at the end: the sources of the binds may lie below the host's /dev or /tmp.
+  const stage = "/mnt";
+  setup.mount("tmpfs", "tmpfs", stage, MS_NOSUID | MS_NOEXEC, "mode=0755,size=1m");
   for (const folder of new Set(nodes.map(({ name }) => name.split("/").slice(0, -1).join("/")))) {
-    if (folder !== "") setup.directory(`/dev/${folder}`, 0o755);
+    if (folder !== "") setup.directory(`${stage}/${folder}`, 0o755);
   }
-  for (const { name, major, minor } of nodes) setup.device(`/dev/${name}`, 0o666, major, minor);
-  setup.directory("/dev/pts", 0o755).directory("/dev/shm", 0o1777).directory("/dev/mqueue", 0o1777);
-  setup.mount("devpts", "devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620");
-  setup.mount("mqueue", "mqueue", "/dev/mqueue", MS_NOSUID | MS_NODEV | MS_NOEXEC);
-  setup.symlink("/proc/self/fd", "/dev/fd").symlink("/proc/self/fd/0", "/dev/stdin");
-  setup.symlink("/proc/self/fd/1", "/dev/stdout").symlink("/proc/self/fd/2", "/dev/stderr").symlink("pts/ptmx", "/dev/ptmx");
-  setup.mount("bind", options.folders.shm, "/dev/shm");
-  setup.mount("bind", options.folders.tmp, "/tmp");
+  for (const { name, major, minor } of nodes) setup.device(`${stage}/${name}`, 0o666, major, minor);
+  setup.directory(`${stage}/pts`, 0o755).directory(`${stage}/shm`, 0o1777).directory(`${stage}/mqueue`, 0o1777);
+  setup.mount("devpts", "devpts", `${stage}/pts`, MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620");
+  setup.mount("mqueue", "mqueue", `${stage}/mqueue`, MS_NOSUID | MS_NODEV | MS_NOEXEC);
+  setup.symlink("/proc/self/fd", `${stage}/fd`).symlink("/proc/self/fd/0", `${stage}/stdin`);
+  setup.symlink("/proc/self/fd/1", `${stage}/stdout`).symlink("/proc/self/fd/2", `${stage}/stderr`);
+  setup.symlink("pts/ptmx", `${stage}/ptmx`);
+  setup.mount("bind", options.folders.shm, `${stage}/shm`);
   if (options.handshakeSocket !== null) {
-    setup.directory(handshakeFolder, 0o755).mount("bind", options.handshakeSocket, handshakePath);
+    setup.directory(`${stage}/aether`, 0o755).mount("bind", options.handshakeSocket, `${stage}/aether/handshake.sock`);
   }
+  // What the function needs from the host's /tmp shows through its private one, at the same path.
+  for (const path of options.visible.filter((wanted) => wanted.startsWith("/tmp/"))) {
+    const inside = `${options.folders.tmp}/${path.slice("/tmp/".length)}`;
+    mkdirSync(inside, { recursive: true, mode: 0o755 });
+    setup.mount("bind", path, inside);
+  }
+  setup.mount("rbind", options.folders.tmp, "/tmp");
+  setup.mount("move", stage, "/dev", MS_MOVE);
   if (options.privateNetwork) {
     // A trial binds whatever address the image has, also one this namespace does not own.
     setup.loopback().sysctl("/proc/sys/net/ipv4/ip_nonlocal_bind", "1");

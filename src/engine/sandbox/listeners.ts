@@ -39,7 +39,7 @@ function readTable(path: string): TcpEntry[] {
 }
 
 /** All TCP sockets of the network namespace of a process. */
-export function tcpSockets(pid: number | "self"): TcpEntry[] {
+export function tcpSockets(pid: number): TcpEntry[] {
   return [...readTable(`/proc/${pid}/net/tcp`), ...readTable(`/proc/${pid}/net/tcp6`)];
 }
 
@@ -69,12 +69,13 @@ export interface ListenerPlace {
   readonly fd: number;
 }
 
-/** Every listening TCP socket of the given processes, each once though several of them share it. */
-export function findListeners(pids: readonly number[]): ListenerPlace[] {
-  const [first] = pids;
-  if (first === undefined) return [];
+/**
+ * Every listening TCP socket of the given processes, each once though several of them share it.
+ * @param namespacePid a process that is sure to live, in the network namespace of the others: a zombie has no tables
+ */
+export function findListeners(namespacePid: number, pids: readonly number[]): ListenerPlace[] {
   const listening = new Map<string, number>();
-  for (const entry of tcpSockets(first)) {
+  for (const entry of tcpSockets(namespacePid)) {
     if (entry.state === tcpListen) listening.set(entry.inode, entry.port);
   }
   const found = new Map<string, ListenerPlace>();
@@ -98,10 +99,8 @@ export function takeListeners(places: readonly ListenerPlace[]): { readonly plac
 }
 
 /** Connected sockets that the given processes have open, each once. */
-export function openConnectionPlaces(pids: readonly number[]): { readonly pid: number; readonly fd: number }[] {
-  const [first] = pids;
-  if (first === undefined) return [];
-  const connected = new Set(tcpSockets(first).filter(({ state }) => state !== tcpListen).map(({ inode }) => inode));
+export function openConnectionPlaces(namespacePid: number, pids: readonly number[]): { readonly pid: number; readonly fd: number }[] {
+  const connected = new Set(tcpSockets(namespacePid).filter(({ state }) => state !== tcpListen).map(({ inode }) => inode));
   const found = new Map<string, { pid: number; fd: number }>();
   for (const pid of pids) {
     for (const [inode, fd] of socketsOf(pid)) if (connected.has(inode) && !found.has(inode)) found.set(inode, { pid, fd });
@@ -113,13 +112,11 @@ export function openConnectionPlaces(pids: readonly number[]): { readonly pid: n
  * Open connections of an instance: established sockets its processes hold, and those that still wait in the queue of
  * one of its listeners (they belong to no process yet: inode 0).
  */
-export function countOpenConnections(pids: readonly number[], ports: ReadonlySet<number>): number {
-  const [first] = pids;
-  if (first === undefined) return 0;
+export function countOpenConnections(namespacePid: number, pids: readonly number[], ports: ReadonlySet<number>): number {
   const owned = new Set<string>();
   for (const pid of pids) for (const inode of socketsOf(pid).keys()) owned.add(inode);
   let open = 0;
-  for (const entry of tcpSockets(first)) {
+  for (const entry of tcpSockets(namespacePid)) {
     if (entry.state === tcpListen) continue;
     if (owned.has(entry.inode)) open += 1;
     else if (entry.inode === "0" && entry.state === tcpEstablished && ports.has(entry.port)) open += 1;

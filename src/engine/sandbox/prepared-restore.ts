@@ -25,6 +25,7 @@ export interface PrepareOptions {
   readonly name: string;
   readonly image: Image;
   readonly folders: PersistentFolders;
+  readonly visible: readonly string[];
   readonly workDirectory: string;
   readonly cgroup: FunctionCgroup;
   readonly privileged: boolean;
@@ -55,6 +56,7 @@ export class PreparedRestore implements Disposable {
       const sandbox = await Sandbox.create(context.epoll, context.launcher(), options.name, {
         privateNetwork: options.privateNetwork,
         setup: sandboxLayout({
+          visible: options.visible,
           folders: options.folders,
           handshakeSocket: null,
           privileged: options.privileged,
@@ -65,7 +67,6 @@ export class PreparedRestore implements Disposable {
         const worker = await CriuWorker.start(context.epoll, sandbox, {
           criu: context.criu.binary,
           env: context.criu.env,
-          nullDevice: context.nullDevice,
           images,
           work,
           join,

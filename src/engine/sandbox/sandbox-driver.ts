@@ -1,5 +1,6 @@
 /** The sandbox as a driver of instances: cold start, dump, trial, prepared restore (lifecycle/driver.ts). */
 import { chmodSync, chownSync, mkdirSync } from "node:fs";
+import { dirname } from "node:path";
 import { openForWriting } from "../../ffi/fd.ts";
 import type { Fd } from "../../ffi/fd.ts";
 import { AF_INET, SOCK_STREAM } from "../../ffi/socket.ts";
@@ -41,6 +42,7 @@ export class SandboxDriver implements InstanceDriver {
   readonly #images: ImageFolder;
   readonly #folders: PersistentFolders;
   readonly #workDirectory: string;
+  readonly #visible: readonly string[];
   #prepared: PreparedRestore | null = null;
   #sequence = 0;
 
@@ -50,6 +52,7 @@ export class SandboxDriver implements InstanceDriver {
     this.#config = config;
     this.#cgroup = options.cgroup;
     this.#lastOutput = options.lastOutput;
+    this.#visible = [...new Set([config.cwd, dirname(config.program)])];
     const root = `${context.snapshotRoot}/${config.id}`;
     this.#images = new ImageFolder(root);
     this.#workDirectory = `${root}/work`;
@@ -116,6 +119,7 @@ export class SandboxDriver implements InstanceDriver {
       return await Sandbox.create(this.#context.epoll, this.#context.launcher(), name, {
         privateNetwork: false,
         setup: sandboxLayout({
+          visible: this.#visible,
           folders: this.#folders,
           handshakeSocket: handshake?.path ?? null,
           privileged: config.privileged,
@@ -142,7 +146,6 @@ export class SandboxDriver implements InstanceDriver {
         ioUringGuard: true,
         lastPid: firstPid - 1,
         descriptors: [
-          { number: 0, fd: this.#context.nullDevice },
           { number: 1, fd: pipes.stdout },
           { number: 2, fd: pipes.stderr },
         ],
@@ -213,6 +216,7 @@ export class SandboxDriver implements InstanceDriver {
         functionId: this.#config.id,
         name: this.#name(),
         image,
+        visible: this.#visible,
         folders: this.#folders,
         workDirectory: this.#workDirectory,
         cgroup: this.#cgroup,

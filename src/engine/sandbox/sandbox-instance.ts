@@ -9,6 +9,7 @@ import type { Instance, InstanceExit, InstanceStats, TakenListener } from "../li
 import type { FunctionCgroup } from "./cgroups.ts";
 import type { SandboxContext } from "./context.ts";
 import { countOpenConnections, findListeners, openConnectionPlaces, takeListeners } from "./listeners.ts";
+import type { ListenerPlace } from "./listeners.ts";
 import type { OutputPipes } from "./output.ts";
 import { descendants, hostPidOf, innerPid } from "./process-tree.ts";
 import type { ExitStatus, Sandbox } from "./sandbox.ts";
@@ -79,18 +80,24 @@ export class SandboxInstance implements Instance {
     return this.helpers.size === 0 ? all : all.filter((pid) => !this.helpers.has(innerPid(pid) ?? 0));
   }
 
+  /** Where its listening sockets are. */
+  listenerPlaces(): ListenerPlace[] {
+    return findListeners(this.sandbox.initPid, this.pids());
+  }
+
   takeListeners(): TakenListener[] {
-    return takeListeners(findListeners(this.pids())).map(({ place, fd }) => ({ port: place.port, inode: place.inode, fd }));
+    return takeListeners(this.listenerPlaces()).map(({ place, fd }) => ({ port: place.port, inode: place.inode, fd }));
   }
 
   openConnections(): number {
     const pids = this.pids();
-    return countOpenConnections(pids, new Set(findListeners(pids).map(({ port }) => port)));
+    const listeners = findListeners(this.sandbox.initPid, pids);
+    return countOpenConnections(this.sandbox.initPid, pids, new Set(listeners.map(({ port }) => port)));
   }
 
   takeConnections(): Fd[] {
     const taken: Fd[] = [];
-    for (const place of openConnectionPlaces(this.pids())) {
+    for (const place of openConnectionPlaces(this.sandbox.initPid, this.pids())) {
       using process = openProcess(place.pid);
       if (process !== null) taken.push(takeDescriptor(process, place.fd));
     }

@@ -30,7 +30,7 @@ export interface ProgramSpec {
   readonly ioUringGuard: boolean;
   /** The program gets this process id plus one; `null` leaves it to the kernel. */
   readonly lastPid: number | null;
-  /** Descriptors of the program, by its numbers. */
+  /** Descriptors of the program, by its numbers. Of 0, 1 and 2 those not given are the sandbox's own /dev/null. */
   readonly descriptors: readonly { readonly number: number; readonly fd: Fd }[];
   /** Open cgroup.procs files it joins first. */
   readonly join: readonly Fd[];

@@ -25,7 +25,6 @@ export async function checkCriu(context: SandboxContext): Promise<void> {
     ioUringGuard: false,
     lastPid: null,
     descriptors: [
-      { number: 0, fd: context.nullDevice },
       { number: 1, fd: pipe.write },
       { number: 2, fd: pipe.write },
     ],

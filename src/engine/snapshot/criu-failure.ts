@@ -124,10 +124,12 @@ export function explainCriuFailure(
   message: string | null,
 ): { readonly reason: CriuFailureReason; readonly why: string; readonly hint: string; readonly line: string | null } {
   const line = firstErrorLine(log) ?? message;
-  const text = `${log}\n${message ?? ""}`;
-  for (const entry of known) {
-    const match = entry.pattern.exec(text);
-    if (match !== null) return { reason: entry.reason, why: entry.why(match), hint: entry.hint, line };
+  // The first error is the cause; what follows it is only where to look when the first one is not known.
+  for (const text of [line ?? "", `${log}\n${message ?? ""}`]) {
+    for (const entry of known) {
+      const match = entry.pattern.exec(text);
+      if (match !== null) return { reason: entry.reason, why: entry.why(match), hint: entry.hint, line };
+    }
   }
   return {
     reason: "Unknown",

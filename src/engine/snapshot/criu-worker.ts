@@ -16,7 +16,6 @@ export interface CriuWorkerOptions {
   /** Absolute path of the binary. */
   readonly criu: string;
   readonly env: Readonly<Record<string, string>>;
-  readonly nullDevice: Fd;
   readonly images: Fd;
   readonly work: Fd;
   /** cgroup.procs files to join: a restored tree inherits the worker's cgroup. */
@@ -45,7 +44,6 @@ export class CriuWorker implements Disposable {
 
   /** Starts a worker in the sandbox. Rejects with WireError when CRIU cannot be executed. */
   static async start(epoll: Epoll, sandbox: Sandbox, options: CriuWorkerOptions): Promise<CriuWorker> {
-    const { nullDevice } = options;
     const spawned = await sandbox.spawn({
       argv: [options.criu, "--no-default-config", "swrk", String(rpcNumber)],
       env: options.env,
@@ -55,12 +53,7 @@ export class CriuWorker implements Disposable {
       noNewPrivs: false,
       ioUringGuard: false,
       lastPid: null,
-      descriptors: [
-        { number: 0, fd: nullDevice },
-        { number: 1, fd: nullDevice },
-        { number: 2, fd: nullDevice },
-        ...options.inherit,
-      ],
+      descriptors: options.inherit,
       join: options.join,
       hold: [options.images, options.work],
       rpcSocket: rpcNumber,

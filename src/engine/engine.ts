@@ -1,0 +1,288 @@
+/** The engine: configuration, events, logs and views of the functions that the reactor runs. */
+import type { AetherConfig } from "../protocol/config.ts";
+import type { ActionResponse, FunctionAction, LogLine, ReloadResponse } from "../protocol/control.ts";
+import { AetherError, toAetherError } from "../protocol/errors.ts";
+import type { EngineEvent, EventBody } from "../protocol/events.ts";
+import { enginePaths } from "../protocol/paths.ts";
+import type { EngineView, FunctionView } from "../protocol/views.ts";
+import type { ControlCore, CoreChange } from "./api/control-core.ts";
+import { ChangePublisher } from "./change-publisher.ts";
+import { diffConfig } from "./config/diff.ts";
+import { validationError } from "./config/format-problems.ts";
+import { loadConfig } from "./config/load.ts";
+import { EventLog } from "./event-log.ts";
+import { LogFiles } from "./logs/log-files.ts";
+import { LogStore } from "./logs/log-store.ts";
+import type { LogWriter } from "./logs/log-store.ts";
+import { packagePaths } from "./package-paths.ts";
+import { ReactorClient } from "./reactor/reactor-client.ts";
+import type { ReactorNews } from "./reactor/reactor-client.ts";
+import type { CriuTools } from "./sandbox/context.ts";
+import type { Image } from "./snapshot/image.ts";
+import { Janitor } from "./snapshot/janitor.ts";
+
+/** State is published at most four times a second. */
+const stateIntervalMs = 250;
+
+export interface EngineOptions {
+  readonly config: AetherConfig;
+  readonly version: string;
+  readonly startedAtMs: number;
+  readonly criu: CriuTools;
+  readonly adopted: Readonly<Record<string, Image>>;
+  readonly hostChanges: readonly string[];
+  /** The engine cannot go on. */
+  readonly onFatal: (error: AetherError) => void;
+  /** Somebody ordered the end over the control socket. */
+  readonly onShutdown: () => void;
+  /** Another file is in force now. */
+  readonly onConfigFile: (file: string | null) => void;
+}
+
+/** Where an engine keeps its snapshots. */
+export function snapshotRootOf(config: AetherConfig): string {
+  return `${config.engine.snapshotDir}/aether-${config.engine.name}`;
+}
+
+export class Engine implements ControlCore {
+  readonly #options: EngineOptions;
+  readonly #reactor: ReactorClient;
+  readonly #events: EventLog;
+  readonly #store: LogStore;
+  readonly #files: LogFiles;
+  readonly #janitor: Janitor;
+  readonly #writers = new Map<string, LogWriter>();
+  readonly #views = new Map<string, FunctionView>();
+  readonly #listeners = new Set<(change: CoreChange) => void>();
+  readonly #states: ChangePublisher<"state">;
+  #config: AetherConfig;
+  #order: readonly string[];
+  #readyCount = 0;
+  #phase: EngineView["engine"]["phase"] = "starting";
+  /** Reloads one after another. */
+  #applying: Promise<unknown> = Promise.resolve();
+
+  constructor(options: EngineOptions) {
+    const { config } = options;
+    const now = (): number => Date.now();
+    this.#options = options;
+    this.#config = config;
+    this.#order = config.functions.map(({ id }) => id);
+    this.#events = new EventLog({ now });
+    this.#store = new LogStore({ now });
+    this.#files = new LogFiles({
+      store: this.#store,
+      directory: enginePaths(config.engine.name).logDir,
+      onNotice: (functionId, text) => this.emit({ type: "notice", functionId, text }),
+    });
+    this.#states = new ChangePublisher(stateIntervalMs, () => this.#publish({ type: "state", state: this.view() }));
+    this.#events.subscribe((event) => this.#publish({ type: "event", event }));
+    this.#store.subscribe((lines) => this.#publish({ type: "logs", lines }));
+    this.#janitor = new Janitor((error) => this.emit({ type: "error", functionId: null, error: error.toJSON() }));
+    this.#reactor = new ReactorClient((news) => this.#take(news));
+  }
+
+  /** Starts the reactor; functions come up after it has resolved. */
+  async start(): Promise<void> {
+    const { engine } = this.#config;
+    const paths = enginePaths(engine.name);
+    await this.#reactor.start({
+      type: "start",
+      engine,
+      functions: this.#config.functions,
+      adopted: this.#options.adopted,
+      criu: this.#options.criu,
+      engineVersion: this.#options.version,
+      programsDirectory: packagePaths.programs,
+      bpfDirectory: packagePaths.bpf,
+      runtimeDir: paths.runtimeDir,
+      snapshotRoot: snapshotRootOf(this.#config),
+      tmpRoot: `${paths.stateDir}/tmp`,
+      cgroupName: paths.cgroupName,
+    });
+    if (this.#config.functions.length === 0) this.#phase = "running";
+    this.#states.mark("state");
+  }
+
+  emit(body: EventBody): void {
+    this.#events.append(body);
+  }
+
+  #take(news: ReactorNews): void {
+    switch (news.type) {
+      case "event":
+        if (news.event.type === "progress") this.#progress(news.event.ready, news.event.total);
+        this.emit(news.event);
+        return;
+      case "views":
+        for (const view of news.changed) this.#views.set(view.id, view);
+        for (const id of this.#views.keys()) if (!news.order.includes(id)) this.#views.delete(id);
+        return this.#states.mark("state");
+      case "output":
+        return this.#writer(news.functionId, news.stream).write(news.chunk);
+      case "discard":
+        return this.#janitor.discard(news.path);
+      case "seal":
+        return this.#janitor.seal(news.image);
+      case "failed":
+        if (this.#phase !== "stopping") this.#options.onFatal(AetherError.from(news.error));
+        return;
+      default:
+        news satisfies never;
+    }
+  }
+
+  #progress(ready: number, total: number): void {
+    this.#readyCount = ready;
+    if (ready === total && this.#phase === "starting") this.#phase = "running";
+    this.#states.mark("state");
+  }
+
+  #writer(functionId: string, stream: LogLine["stream"]): LogWriter {
+    const key = `${functionId}/${stream}`;
+    let writer = this.#writers.get(key);
+    if (writer === undefined) {
+      writer = this.#store.open(functionId, stream);
+      this.#writers.set(key, writer);
+    }
+    return writer;
+  }
+
+  #publish(change: CoreChange): void {
+    for (const listener of [...this.#listeners]) listener(change);
+  }
+
+  view(): EngineView {
+    const { engine, file } = this.#config;
+    return {
+      engine: {
+        name: engine.name,
+        pid: process.pid,
+        version: this.#options.version,
+        startedAtMs: this.#options.startedAtMs,
+        configFile: file,
+        config: engine,
+        phase: this.#phase,
+        readyCount: this.#readyCount,
+        criuVersion: this.#options.criu.version,
+        hostChanges: this.#options.hostChanges,
+      },
+      functions: this.#order.flatMap((id) => this.#views.get(id) ?? []),
+    };
+  }
+
+  events(tail: number): readonly EngineEvent[] {
+    return this.#events.tail(tail);
+  }
+
+  logs(functionId: string | null, tail: number): readonly LogLine[] {
+    if (functionId !== null && !this.#config.functions.some(({ id }) => id === functionId)) {
+      throw new AetherError("AE_UNKNOWN_FUNCTION", `there is no function ${functionId}`, {
+        hint: "`aether ps` lists them.",
+        data: { function: functionId },
+      });
+    }
+    return this.#store.tail(functionId, tail);
+  }
+
+  onChange(listener: (change: CoreChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  async action(functionId: string, action: FunctionAction): Promise<ActionResponse> {
+    const startedAt = performance.now();
+    const view = await this.#reactor.action(functionId, action);
+    if (view === null) throw new AetherError("AE_INTERNAL", `${functionId}: the reactor gave no view`);
+    this.#views.set(view.id, view);
+    return { function: view, durationMs: performance.now() - startedAt };
+  }
+
+  reload(): Promise<ReloadResponse> {
+    const { file } = this.#config;
+    if (file !== null) return this.deploy(file);
+    return Promise.reject(
+      new AetherError("AE_USAGE", "there is no file to read again", {
+        why: "this engine was started by `aether run`",
+        hint: "Stop it and run it again, or write an aether.yaml: `aether init`.",
+      }),
+    );
+  }
+
+  deploy(file: string): Promise<ReloadResponse> {
+    const next = this.#applying.then(() => this.#apply(file));
+    this.#applying = next.catch(() => undefined);
+    return next;
+  }
+
+  async #apply(file: string): Promise<ReloadResponse> {
+    const ownPorts = new Set(this.#config.functions.flatMap(({ triggerPort }) => triggerPort ?? []));
+    const loaded = loadConfig(file, { checkPorts: true, ownPorts });
+    if (!loaded.ok) {
+      this.emit({ type: "reload-refused", problems: loaded.problems });
+      throw validationError(loaded.problems);
+    }
+    const { engine } = this.#config;
+    // The name is how this engine is found, and its snapshots lie where they lie: both stay until it is started again.
+    const config: AetherConfig = {
+      ...loaded.config,
+      engine: { ...loaded.config.engine, name: engine.name, snapshotDir: engine.snapshotDir },
+    };
+    const diff = diffConfig(this.#config, config);
+    this.#config = config;
+    this.#order = config.functions.map(({ id }) => id);
+    this.#options.onConfigFile(config.file);
+    await this.#reactor.apply({
+      engine: config.engine,
+      added: diff.added,
+      replaced: diff.changed.filter((change) => change.needsReplacement).map((change) => change.next),
+      updated: diff.changed.filter((change) => !change.needsReplacement).map((change) => change.next),
+      removed: diff.removed.map(({ id }) => id),
+    });
+    for (const { id } of diff.removed) this.#forget(id);
+    const response: ReloadResponse = {
+      added: diff.added.map(({ id }) => id),
+      changed: diff.changed.map(({ id }) => id),
+      removed: diff.removed.map(({ id }) => id),
+      unchanged: diff.unchanged.map(({ id }) => id),
+    };
+    this.#readyCount = config.functions.length;
+    this.emit({ type: "reload", ...response });
+    this.#states.mark("state");
+    return response;
+  }
+
+  #forget(functionId: string): void {
+    this.#store.remove(functionId);
+    this.#views.delete(functionId);
+    for (const key of this.#writers.keys()) if (key.startsWith(`${functionId}/`)) this.#writers.delete(key);
+  }
+
+  async shutdown(): Promise<void> {
+    this.#options.onShutdown();
+    return await Promise.resolve();
+  }
+
+  /** Ends everything in order; images stay only where that was declared. */
+  async stop(): Promise<void> {
+    this.#phase = "stopping";
+    this.#states.mark("state");
+    try {
+      const images = await this.#reactor.stop();
+      await this.#janitor.finish(this.#config.engine.keepSnapshots ? images : [], snapshotRootOf(this.#config));
+    } finally {
+      for (const writer of this.#writers.values()) writer.end();
+      await this.#files.close();
+      this.#states[Symbol.dispose]();
+      this.#store[Symbol.dispose]();
+      await this.#reactor.terminate();
+    }
+  }
+
+  /** Ends without order, after a failure. */
+  async abandon(): Promise<void> {
+    this.#phase = "stopping";
+    await this.#reactor.terminate();
+    await this.#files.close().catch((error: unknown) => toAetherError(error));
+  }
+}

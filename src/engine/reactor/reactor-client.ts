@@ -1,0 +1,115 @@
+/** The reactor as the engine's thread sees it: orders with answers, reports, and its end. */
+import { Worker } from "node:worker_threads";
+import type { FunctionAction } from "../../protocol/control.ts";
+import { AetherError, toAetherError } from "../../protocol/errors.ts";
+import type { FunctionView } from "../../protocol/views.ts";
+import type { Image } from "../snapshot/image.ts";
+import type { ReactorApply, ReactorOrder, ReactorReport, ReactorStart } from "./reactor-messages.ts";
+
+const startDeadlineMs = 60_000;
+
+/** Reports that are no answers. */
+export type ReactorNews = Extract<ReactorReport, { type: "event" | "views" | "output" | "discard" | "seal" | "failed" }>;
+
+export class ReactorClient {
+  readonly #worker: Worker;
+  readonly #onNews: (news: ReactorNews) => void;
+  readonly #pending = new Map<number, PromiseWithResolvers<FunctionView | null>>();
+  readonly #started = Promise.withResolvers<void>();
+  readonly #stopped = Promise.withResolvers<readonly Image[]>();
+  #nextId = 1;
+
+  /** @param onNews called for every report that is no answer; `failed` means that the engine cannot go on */
+  constructor(onNews: (news: ReactorNews) => void) {
+    const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+    this.#onNews = onNews;
+    this.#worker = new Worker(new URL(`./reactor-worker.${extension}`, import.meta.url), { name: "aether-reactor" });
+    this.#worker.on("message", (report: ReactorReport) => this.#take(report));
+    this.#worker.on("error", (error) => this.#lost(toAetherError(error, "the reactor failed")));
+    this.#worker.on("exit", () => this.#lost(new AetherError("AE_ENGINE_LOST", "the reactor's thread ended")));
+    this.#started.promise.catch(() => undefined);
+    this.#stopped.promise.catch(() => undefined);
+  }
+
+  #take(report: ReactorReport): void {
+    switch (report.type) {
+      case "started":
+        return this.#started.resolve();
+      case "failed":
+        this.#started.reject(AetherError.from(report.error));
+        return this.#onNews(report);
+      case "done": {
+        const pending = this.#pending.get(report.id);
+        this.#pending.delete(report.id);
+        if (report.error === null) return pending?.resolve(report.view);
+        return pending?.reject(AetherError.from(report.error));
+      }
+      case "stopped":
+        return this.#stopped.resolve(report.images);
+      case "event":
+      case "views":
+      case "output":
+      case "discard":
+      case "seal":
+        return this.#onNews(report);
+      default:
+        report satisfies never;
+    }
+  }
+
+  #lost(error: AetherError): void {
+    this.#started.reject(error);
+    this.#stopped.reject(error);
+    for (const pending of this.#pending.values()) pending.reject(error);
+    this.#pending.clear();
+    this.#onNews({ type: "failed", error: error.toJSON() });
+  }
+
+  /** Resolves when launcher, CRIU and kernel programs work. Rejects with what does not. */
+  async start(order: ReactorStart): Promise<void> {
+    this.#post(order);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new AetherError("AE_ENGINE_LOST", `the reactor did not start within ${startDeadlineMs} ms`)),
+        startDeadlineMs,
+      );
+    });
+    try {
+      await Promise.race([this.#started.promise, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #post(order: ReactorOrder): void {
+    this.#worker.postMessage(order);
+  }
+
+  #request(make: (id: number) => ReactorOrder): Promise<FunctionView | null> {
+    const id = this.#nextId++;
+    const pending = Promise.withResolvers<FunctionView | null>();
+    this.#pending.set(id, pending);
+    this.#post(make(id));
+    return pending.promise;
+  }
+
+  action(functionId: string, action: FunctionAction): Promise<FunctionView | null> {
+    return this.#request((id) => ({ type: "action", id, functionId, action }));
+  }
+
+  async apply(change: Omit<ReactorApply, "type" | "id">): Promise<void> {
+    await this.#request((id) => ({ type: "apply", id, ...change }));
+  }
+
+  /** Ends every function, launcher and kernel program. Resolves with the images that remain. */
+  async stop(): Promise<readonly Image[]> {
+    this.#post({ type: "stop" });
+    return await this.#stopped.promise;
+  }
+
+  /** Ends the thread, whatever it is doing. */
+  async terminate(): Promise<void> {
+    await this.#worker.terminate();
+  }
+}
