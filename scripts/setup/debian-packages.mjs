@@ -109,7 +109,7 @@ export const debianPackages = {
       throw new SetupError({
         what: `still missing after the installation: ${missing.map((need) => need.what).join(", ")}`,
         why: `the packages are installed (${missing.map((need) => need.package).join(", ")}), the files are not there`,
-        fix: "install these by hand for this distribution",
+        fix: `apt-get install --reinstall ${missing.map((need) => need.package).join(" ")}`,
         exitCode: EXIT_MACHINE,
       });
     }

@@ -121,7 +121,7 @@ async function npxProblem() {
     );
     const [own, npx] = await Promise.all([
       run(NODE, [CLI, "--version"], { cwd: empty, timeoutMs: 30_000 }),
-      run("npx", ["--no", COMMAND, "--version"], { cwd: empty, env, timeoutMs: 60_000 }),
+      run("npx", ["--no", "--", COMMAND, "--version"], { cwd: empty, env, timeoutMs: 60_000 }),
     ]);
     if (own.code !== 0 || own.stdout.trim() === "") return null; // this checkout's own fault, and others say so
     if (npx.code === 0 && npx.stdout.trim() === own.stdout.trim()) return null;

@@ -23,14 +23,17 @@ function isAlive(pid) {
  * @returns {Promise<() => void>} what gives it back
  */
 export async function takeLock(doing, { path = LOCK, limitMs = 1_800_000 } = {}) {
-  mkdirSync(dirname(path), { recursive: true });
   const deadline = Date.now() + limitMs;
   for (;;) {
     try {
+      mkdirSync(dirname(path), { recursive: true });
       writeFileSync(path, String(process.pid), { flag: "wx" });
       return () => rmSync(path, { force: true });
     } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+      const code = error instanceof Error && "code" in error ? error.code : null;
+      // Who cannot write here changes nothing here either; the step itself then says what it needs.
+      if (code === "EACCES" || code === "EPERM" || code === "EROFS") return () => {};
+      if (code !== "EEXIST") throw error;
     }
     const holder = holderOf(path);
     if (holder !== null && !isAlive(holder)) {

@@ -93,25 +93,57 @@ async function install(doing) {
   // versions speak of the Node that runs npm, ours is Node 24.
   const common = ["--include=dev", "--include=optional", "--no-audit", "--no-fund", "--loglevel=error"];
   const env = { npm_config_omit: undefined, NODE_ENV: undefined, npm_config_progress: "false" };
+  await askRegistry(doing);
   const lock = readLock(inRoot("package-lock.json"));
   const left = lock === null ? 0 : unlockedOptionals(lock).length;
   const words = left === 0 ? ["ci"] : ["install", "--no-save"];
   doing(left === 0 ? "npm ci" : `npm install (the lock file leaves out ${left} packages of other machines)`);
-  const result = await run("npm", [...words, ...common], { env, onLine: doing });
-  if (result.code !== 0) {
-    const output = result.stdout + result.stderr;
-    const code = /npm (?:error|ERR!) code (\S+)/.exec(output)?.[1] ?? `exit code ${result.code}`;
-    const network = /^(ENOTFOUND|ECONN|ETIMEDOUT|EAI_AGAIN|ENETUNREACH|ERR_SOCKET|E40)/.test(code);
-    throw new SetupError({
-      what: "npm could not install the packages of package-lock.json",
-      why: network ? `the npm registry cannot be reached (${code})` : code,
-      fix: network
-        ? "check the network and `npm config get registry`, then run it again"
-        : `run npm ci in ${ROOT}`,
-      output,
-      ...(network ? { exitCode: EXIT_MACHINE } : {}),
-    });
+  const result = await run("npm", [...words, ...common], { env, onLine: doing, timeoutMs: 1_800_000 });
+  if (result.code !== 0) throw npmFailure(result);
+}
+
+/**
+ * npm tries an unreachable registry for many minutes, in silence; one request tells in a second.
+ * @param {(text: string) => void} doing
+ */
+async function askRegistry(doing) {
+  doing("asking the npm registry");
+  const quick = [
+    "--fetch-retries=1",
+    "--fetch-retry-mintimeout=1000",
+    "--fetch-timeout=20000",
+    "--prefer-online",
+  ];
+  const result = await run("npm", [
+    "view",
+    `node-linux-${process.arch}`,
+    "name",
+    "--loglevel=error",
+    ...quick,
+  ]);
+  if (result.code !== 0) throw npmFailure(result);
+}
+
+/** @param {import("./run.mjs").Result} result */
+export function npmFailure(result) {
+  const output = result.stdout + result.stderr;
+  const code = /npm (?:error|ERR!) code (\S+)/.exec(output)?.[1];
+  const what = "npm could not install the packages of package-lock.json";
+  if (
+    /^(ENOTFOUND|ECONN|ETIMEDOUT|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET|E40|E5|CERT_|.*_CERT)/.test(
+      code ?? "",
+    )
+  ) {
+    const why = `the npm registry cannot be reached or refuses (${code})`;
+    const fix = "check the network and `npm config get registry`, then run it again";
+    return new SetupError({ what, why, fix, output, exitCode: EXIT_MACHINE });
   }
+  if (code === "EACCES" || code === "EPERM") {
+    const fix = `run it as the user who owns ${ROOT}`;
+    return new SetupError({ what, why: `no permission to write node_modules (${code})`, fix, output });
+  }
+  const why = code ?? (result.code === null ? "npm was ended" : `exit code ${result.code}`);
+  return new SetupError({ what, why, fix: `see npm's words below; by hand: npm ci in ${ROOT}`, output });
 }
 
 /** Node 24 must start on this machine, and koffi must find its prebuilt library without any install script. */

@@ -9,7 +9,7 @@ import { cannotInstall } from "../../scripts/setup/debian-packages.mjs";
 import { SetupError } from "../../scripts/setup/errors.mjs";
 import { linkPlan, ownerOf } from "../../scripts/setup/link.mjs";
 import { takeLock } from "../../scripts/setup/lock.mjs";
-import { lockDifference, unlockedOptionals } from "../../scripts/setup/node-packages.mjs";
+import { lockDifference, npmFailure, unlockedOptionals } from "../../scripts/setup/node-packages.mjs";
 import { platformProblem } from "../../scripts/setup/platform.mjs";
 import { Progress, failureLines } from "../../scripts/setup/progress.mjs";
 import { run } from "../../scripts/setup/run.mjs";
@@ -164,6 +164,19 @@ describe("staleness", () => {
 });
 
 describe("messages", () => {
+  it.each([
+    ["ENOTFOUND", /registry cannot be reached.*ENOTFOUND/, 3],
+    ["EAI_AGAIN", /registry cannot be reached/, 3],
+    ["E404", /registry/, 3],
+    ["EACCES", /no permission/, 1],
+    ["EINTEGRITY", /^EINTEGRITY$/, 1],
+  ])("npm's %s is told in words", (code, why, exitCode) => {
+    const stderr = `npm error code ${code}\nnpm error more\n`;
+    const failure = npmFailure({ code: 1, signal: null, stdout: "", stderr });
+    expect(failure.why).toMatch(why);
+    expect(failure.exitCode).toBe(exitCode);
+  });
+
   const debian = {
     platform: "linux",
     arch: "x64",
