@@ -34,10 +34,12 @@ function closedFolder(path: string, who: Identity): string | null {
     folders.unshift(folder);
     if (folder === dirname(folder)) break;
   }
-  return folders.find((folder) => {
-    const stats = stat(folder);
-    return stats !== null && !mayExecute(stats, who);
-  }) ?? null;
+  return (
+    folders.find((folder) => {
+      const stats = stat(folder);
+      return stats !== null && !mayExecute(stats, who);
+    }) ?? null
+  );
 }
 
 /** What keeps `who` from executing the file, as the end of a sentence; `null` where nothing does. */
@@ -45,7 +47,8 @@ export function checkExecutable(path: string, who: Identity): string | null {
   const stats = stat(path);
   if (stats === null) return "does not exist";
   if (stats.isDirectory()) return "is a folder";
-  if (!mayExecute(stats, who)) return who.uid === 0 ? "is not executable" : `may not be executed by ${who.name}`;
+  if (!mayExecute(stats, who))
+    return who.uid === 0 ? "is not executable" : `may not be executed by ${who.name}`;
   // Links are followed: the folders that count are those of the name and those of the file itself.
   const closed = closedFolder(path, who) ?? closedFolder(realpathSync(path), who);
   return closed === null ? null : `lies in ${closed}, which ${who.name} cannot enter`;
@@ -58,5 +61,7 @@ export function checkFolder(path: string, who: Identity): string | null {
   if (!stats.isDirectory()) return "is not a folder";
   const closed = closedFolder(path, who) ?? (mayExecute(stats, who) ? null : path);
   if (closed === null) return null;
-  return closed === path ? `cannot be entered by ${who.name}` : `lies in ${closed}, which ${who.name} cannot enter`;
+  return closed === path
+    ? `cannot be entered by ${who.name}`
+    : `lies in ${closed}, which ${who.name} cannot enter`;
 }

@@ -32,17 +32,29 @@ export function buildConfig(data: unknown, context: BuildContext): BuildResult {
   const draft = draftOf(data);
   const findings: Finding[] = parsed.success ? [] : findingsOfIssues(parsed.error.issues, data);
   findings.push(...checkDraft(draft, context.lineOf), ...checkMemory(draft, context.machine));
-  const snapshotDir = draft.engine.snapshot_dir === undefined ? null : resolve(context.baseDir, draft.engine.snapshot_dir);
-  if (snapshotDir !== null) findings.push(...checkSnapshotDir(snapshotDir, hasSnapshotDir(data), context.machine));
+  const snapshotDir =
+    draft.engine.snapshot_dir === undefined ? null : resolve(context.baseDir, draft.engine.snapshot_dir);
+  if (snapshotDir !== null)
+    findings.push(...checkSnapshotDir(snapshotDir, hasSnapshotDir(data), context.machine));
   if (context.ownPorts !== null) findings.push(...checkPortsFree(draft, context.ownPorts));
-  const lookUps = draft.functions.map((entry) => lookUp(entry, context.baseDir, context.machine, (found) => findings.push(found)));
+  const lookUps = draft.functions.map((entry) =>
+    lookUp(entry, context.baseDir, context.machine, (found) => findings.push(found)),
+  );
   if (findings.length > 0 || !parsed.success || snapshotDir === null) return { ok: false, findings };
 
   const { engine } = parsed.data;
   const functions = parsed.data.functions.flatMap((input, index): FunctionConfig[] => {
     const found = lookUps[index];
-    if (found === undefined || found.command === null || found.program === null || found.cwd === null) return [];
-    return [toFunctionConfig(input, engine, { ...found, command: found.command, program: found.program, cwd: found.cwd })];
+    if (found === undefined || found.command === null || found.program === null || found.cwd === null)
+      return [];
+    return [
+      toFunctionConfig(input, engine, {
+        ...found,
+        command: found.command,
+        program: found.program,
+        cwd: found.cwd,
+      }),
+    ];
   });
   return {
     ok: true,

@@ -13,8 +13,13 @@ const maxSingleText = 128 * 1024 - 1;
 /** 1-based line of a field, for a message that names another place of the file. */
 export type LineOf = (path: ConfigPath) => number;
 
-const at = (entry: FunctionDraft, ...rest: (string | number)[]): ConfigPath => ["functions", entry.index, ...rest];
-const contradiction = (path: ConfigPath, message: string, hint: string): Finding => finding("AE_CONFIG_CONTRADICTION", path, message, hint);
+const at = (entry: FunctionDraft, ...rest: (string | number)[]): ConfigPath => [
+  "functions",
+  entry.index,
+  ...rest,
+];
+const contradiction = (path: ConfigPath, message: string, hint: string): Finding =>
+  finding("AE_CONFIG_CONTRADICTION", path, message, hint);
 
 function duplicates(draft: Draft, lineOf: LineOf): Finding[] {
   const findings: Finding[] = [];
@@ -26,12 +31,26 @@ function duplicates(draft: Draft, lineOf: LineOf): Finding[] {
     const samePort = port === undefined ? undefined : ports.get(port);
     if (sameId !== undefined) {
       const line = lineOf(at(sameId, "id"));
-      findings.push(finding("AE_CONFIG_DUPLICATE_FUNCTION", at(entry, "id"), `another function has the id "${id}"`, line > 0 ? `It is on line ${line}; ids are unique.` : "Ids are unique."));
+      findings.push(
+        finding(
+          "AE_CONFIG_DUPLICATE_FUNCTION",
+          at(entry, "id"),
+          `another function has the id "${id}"`,
+          line > 0 ? `It is on line ${line}; ids are unique.` : "Ids are unique.",
+        ),
+      );
     } else if (id !== undefined) ids.set(id, entry);
     if (samePort !== undefined) {
       const owner = samePort.fields.id ?? "another function";
       const line = lineOf(at(samePort, "trigger_port"));
-      findings.push(finding("AE_CONFIG_DUPLICATE_PORT", at(entry, "trigger_port"), `port ${port} already belongs to ${owner}`, line > 0 ? `It is declared on line ${line}.` : null));
+      findings.push(
+        finding(
+          "AE_CONFIG_DUPLICATE_PORT",
+          at(entry, "trigger_port"),
+          `port ${port} already belongs to ${owner}`,
+          line > 0 ? `It is declared on line ${line}.` : null,
+        ),
+      );
     } else if (port !== undefined) ports.set(port, entry);
   }
   return findings;
@@ -40,7 +59,8 @@ function duplicates(draft: Draft, lineOf: LineOf): Finding[] {
 function contradictions(entry: FunctionDraft): Finding[] {
   const { fields, written } = entry;
   const found: Finding[] = [];
-  const add = (field: ConfigPath, message: string, hint: string): void => void found.push(contradiction(at(entry, ...field), message, hint));
+  const add = (field: ConfigPath, message: string, hint: string): void =>
+    void found.push(contradiction(at(entry, ...field), message, hint));
   const suspend = fields.idle?.suspend_after;
   const snapshot = fields.idle?.snapshot_after;
   if (typeof suspend === "number" && typeof snapshot === "number" && snapshot < suspend) {
@@ -53,12 +73,19 @@ function contradictions(entry: FunctionDraft): Finding[] {
   if (!written.has("trigger_port")) {
     const hint = "Add trigger_port.";
     if (fields.ready === "port") add(["ready"], "ready: port needs a trigger_port", hint);
-    else if (typeof fields.ready === "object") add(["ready"], "ready: {http: ...} needs a trigger_port", hint);
-    if (fields.warmup !== undefined && fields.warmup.length > 0) add(["warmup"], "warmup needs a trigger_port", hint);
-    if (fields.start === "lazy") add(["start"], "start: lazy needs a trigger_port: nothing else would ever start the function", hint);
+    else if (typeof fields.ready === "object")
+      add(["ready"], "ready: {http: ...} needs a trigger_port", hint);
+    if (fields.warmup !== undefined && fields.warmup.length > 0)
+      add(["warmup"], "warmup needs a trigger_port", hint);
+    if (fields.start === "lazy")
+      add(["start"], "start: lazy needs a trigger_port: nothing else would ever start the function", hint);
   }
   if (fields.sleep === "golden" && fields.connections === "keep") {
-    add(["connections"], "connections: keep contradicts sleep: golden, which discards the process at every sleep", "Use connections: close, or sleep: keep.");
+    add(
+      ["connections"],
+      "connections: keep contradicts sleep: golden, which discards the process at every sleep",
+      "Use connections: close, or sleep: keep.",
+    );
   }
   return found;
 }
@@ -66,13 +93,23 @@ function contradictions(entry: FunctionDraft): Finding[] {
 function environment(entry: FunctionDraft): Finding[] {
   const found: Finding[] = [];
   const { env = {}, command = [] } = entry.fields;
-  const variables = Object.entries(env).map(([name, value]) => Buffer.byteLength(name) + 1 + Buffer.byteLength(value));
-  const words = typeof command === "string" ? [Buffer.byteLength(command)] : command.map((word) => Buffer.byteLength(word));
+  const variables = Object.entries(env).map(
+    ([name, value]) => Buffer.byteLength(name) + 1 + Buffer.byteLength(value),
+  );
+  const words =
+    typeof command === "string"
+      ? [Buffer.byteLength(command)]
+      : command.map((word) => Buffer.byteLength(word));
   const total = [...variables, ...words].reduce((sum, bytes) => sum + bytes + overheadPerText, 0);
   if (total > maxProcessTextBytes || Math.max(0, ...variables, ...words) > maxSingleText) {
     const field = variables.reduce((sum, bytes) => sum + bytes, 0) * 2 > total ? "env" : "command";
     found.push({
-      ...finding("AE_CONFIG_INVALID_VALUE", at(entry, field), `command and env take ${total} bytes; at most ${maxProcessTextBytes} can be given to a program`, "Put large values into a file."),
+      ...finding(
+        "AE_CONFIG_INVALID_VALUE",
+        at(entry, field),
+        `command and env take ${total} bytes; at most ${maxProcessTextBytes} can be given to a program`,
+        "Put large values into a file.",
+      ),
       atKey: true,
     });
   }
@@ -81,5 +118,8 @@ function environment(entry: FunctionDraft): Finding[] {
 
 /** Every contradiction of a file. */
 export function checkDraft(draft: Draft, lineOf: LineOf): Finding[] {
-  return [...duplicates(draft, lineOf), ...draft.functions.flatMap((entry) => [...contradictions(entry), ...environment(entry)])];
+  return [
+    ...duplicates(draft, lineOf),
+    ...draft.functions.flatMap((entry) => [...contradictions(entry), ...environment(entry)]),
+  ];
 }

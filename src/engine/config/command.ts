@@ -66,7 +66,8 @@ export function splitCommand(text: string): SplitResult {
     word += char;
     inWord = true;
   }
-  if (quote !== null) return { ok: false, reason: `has an unbalanced ${quote === '"' ? "double" : "single"} quote` };
+  if (quote !== null)
+    return { ok: false, reason: `has an unbalanced ${quote === '"' ? "double" : "single"} quote` };
   finish();
   return { ok: true, words, shellSyntax };
 }

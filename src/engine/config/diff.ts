@@ -72,7 +72,14 @@ export function diffConfig(old: AetherConfig, next: AetherConfig): ConfigDiff {
     if (previous === undefined) continue;
     const fields = changedFields(previous, entry);
     if (fields.length === 0) unchanged.push(entry);
-    else changed.push({ id: entry.id, old: previous, next: entry, fields, needsReplacement: needsReplacement(previous, entry) });
+    else
+      changed.push({
+        id: entry.id,
+        old: previous,
+        next: entry,
+        fields,
+        needsReplacement: needsReplacement(previous, entry),
+      });
   }
   const engineFields = changedKeys(old.engine, next.engine);
   return {
@@ -80,6 +87,9 @@ export function diffConfig(old: AetherConfig, next: AetherConfig): ConfigDiff {
     changed,
     removed: old.functions.filter((entry) => !after.has(entry.id)),
     unchanged,
-    engine: { fields: engineFields, needRestart: engineFields.filter((field) => !liveEngineFields.has(field)) },
+    engine: {
+      fields: engineFields,
+      needRestart: engineFields.filter((field) => !liveEngineFields.has(field)),
+    },
   };
 }

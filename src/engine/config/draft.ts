@@ -18,10 +18,15 @@ export interface Draft {
 }
 
 function record(value: unknown): Readonly<Record<string, unknown>> | null {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : null;
 }
 
-function validFields(shape: Readonly<Record<string, z.ZodType>>, raw: Readonly<Record<string, unknown>>): Record<string, unknown> {
+function validFields(
+  shape: Readonly<Record<string, z.ZodType>>,
+  raw: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
   for (const [key, schema] of Object.entries(shape)) {
     const result = schema.safeParse(Object.hasOwn(raw, key) ? raw[key] : undefined);
@@ -35,11 +40,11 @@ export function draftOf(data: unknown): Draft {
   const file = record(data);
   const functions = file !== null && Array.isArray(file["functions"]) ? (file["functions"] as unknown[]) : [];
   return {
-    engine: validFields(engineSchema.shape, record(file?.["engine"]) ?? {}) as Partial<EngineInput>,
+    engine: validFields(engineSchema.shape, record(file?.["engine"]) ?? {}),
     functions: functions.flatMap((entry, index) => {
       const raw = record(entry);
       if (raw === null) return [];
-      return [{ index, fields: validFields(functionSchema.shape, raw) as Partial<FunctionInput>, written: new Set(Object.keys(raw)) }];
+      return [{ index, fields: validFields(functionSchema.shape, raw), written: new Set(Object.keys(raw)) }];
     }),
   };
 }

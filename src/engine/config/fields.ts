@@ -25,37 +25,57 @@ function readText<T>(
 }
 
 /** `500ms`, `5s`, `2m`, `1h`, or a bare 0; read as milliseconds. */
-export const duration = readText(durationPattern, { const: 0 }, durationRule, parseDuration).meta({ title: "duration" });
+export const duration = readText(durationPattern, { const: 0 }, durationRule, parseDuration).meta({
+  title: "duration",
+});
 
 /** A duration or `never`, which is read as null. */
 export const durationOrNever: z.ZodType<number | null, string | number> = z
-  .union([z.string().meta({ pattern: `${durationPattern}|^never$` }), z.number().meta({ const: 0 })], rule(`never or ${durationRule}`))
+  .union(
+    [z.string().meta({ pattern: `${durationPattern}|^never$` }), z.number().meta({ const: 0 })],
+    rule(`never or ${durationRule}`),
+  )
   .transform((value, context) => {
     if (value === "never") return null;
     const parsed = parseDuration(value);
-    if (parsed === null) context.issues.push({ code: "custom", message: `must be never or ${durationRule}`, input: value });
+    if (parsed === null)
+      context.issues.push({ code: "custom", message: `must be never or ${durationRule}`, input: value });
     return parsed;
   })
   .meta({ title: "duration or `never`" });
 
 /** `128MiB`, `64KB`, `1GiB`, or a whole number of bytes. */
-export const size = readText(sizePattern, { type: "integer", minimum: 0 }, "a size such as 64KB, 128MiB or 1GiB", parseSize).meta({ title: "size" });
+export const size = readText(
+  sizePattern,
+  { type: "integer", minimum: 0 },
+  "a size such as 64KB, 128MiB or 1GiB",
+  parseSize,
+).meta({ title: "size" });
 
 /** A TCP port. */
 export const port = z
   .number(rule("a port: a whole number from 1 to 65535"))
-  .refine((value) => Number.isInteger(value) && value >= 1 && value <= 65_535, rule("a port: a whole number from 1 to 65535"))
+  .refine(
+    (value) => Number.isInteger(value) && value >= 1 && value <= 65_535,
+    rule("a port: a whole number from 1 to 65535"),
+  )
   .meta({ type: "integer", minimum: 1, maximum: 65_535, title: "port" });
 
 /** A limit in milliseconds; the field's name carries the unit. */
 export const budgetMs = z
   .number(rule("a number of milliseconds above 0 and at most 60000, without a unit"))
-  .refine((value) => value > 0 && value <= 60_000, rule("a number of milliseconds above 0 and at most 60000, without a unit"))
+  .refine(
+    (value) => value > 0 && value <= 60_000,
+    rule("a number of milliseconds above 0 and at most 60000, without a unit"),
+  )
   .meta({ exclusiveMinimum: 0, maximum: 60_000 });
 
 /** A text that a path or a name is made of: not empty, without NUL (the kernel ends it there). */
 export const text = (what: string): z.ZodType<string, string> =>
-  z.string(rule(what)).refine((value) => value !== "" && !value.includes("\0"), rule(what)).meta({ minLength: 1 });
+  z
+    .string(rule(what))
+    .refine((value) => value !== "" && !value.includes("\0"), rule(what))
+    .meta({ minLength: 1 });
 
 /** `true` or `false`. */
 export const flag = z.boolean(rule("true or false"));

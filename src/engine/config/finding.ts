@@ -15,7 +15,12 @@ export interface Finding {
 }
 
 /** A finding about the value at `path`. */
-export function finding(code: ErrorCode, path: ConfigPath, message: string, hint: string | null = null): Finding {
+export function finding(
+  code: ErrorCode,
+  path: ConfigPath,
+  message: string,
+  hint: string | null = null,
+): Finding {
   return { code, path, atKey: false, message, hint };
 }
 

@@ -34,7 +34,11 @@ function excerpt(problem: ConfigProblem, lines: readonly string[]): string[] {
 }
 
 /** Each problem with its line and its hint. `source` is the masked text that `loadConfig` returns. */
-export function formatProblems(problems: readonly ConfigProblem[], source: string | null, cwd: string | null = null): string {
+export function formatProblems(
+  problems: readonly ConfigProblem[],
+  source: string | null,
+  cwd: string | null = null,
+): string {
   const lines = source === null ? [] : source.split(/\r?\n/);
   return problems
     .map((problem) => {
@@ -47,13 +51,20 @@ export function formatProblems(problems: readonly ConfigProblem[], source: strin
 /** One HardValidationError for all problems: the code of the first, every one as a line of `data.problems`. */
 export function validationError(problems: readonly ConfigProblem[]): AetherError {
   const first = problems[0];
-  if (first === undefined) throw new AetherError("AE_INTERNAL", "a configuration was refused without a problem");
+  if (first === undefined)
+    throw new AetherError("AE_INTERNAL", "a configuration was refused without a problem");
   const count = problems.length === 1 ? "has a problem" : `has ${problems.length} problems`;
   const rest = problems.length === 1 ? "" : ` (and ${problems.length - 1} more)`;
   const place = first.line === 0 ? "" : `line ${first.line}, column ${first.column}: `;
   return new AetherError(first.code, `${printableLine(first.file)} ${count}`, {
     why: `${place}${printableLine(first.message)}${rest}`,
     hint: first.hint ?? "Every problem is listed by `aether validate`.",
-    data: { file: first.file, line: first.line, column: first.column, path: first.path, problems: problems.map((problem) => formatProblemLine(problem)) },
+    data: {
+      file: first.file,
+      line: first.line,
+      column: first.column,
+      path: first.path,
+      problems: problems.map((problem) => formatProblemLine(problem)),
+    },
   });
 }

@@ -41,7 +41,15 @@ export function inlineConfig(inline: InlineFunction, options: LoadOptions): Load
   const data = {
     version: 1,
     engine: inline.engine ?? {},
-    functions: [{ id: inline.id ?? idOfCommand(inline.command), command: [...inline.command], trigger_port: inline.port, ready: "port", ...inline.fields }],
+    functions: [
+      {
+        id: inline.id ?? idOfCommand(inline.command),
+        command: [...inline.command],
+        trigger_port: inline.port,
+        ready: "port",
+        ...inline.fields,
+      },
+    ],
   };
   const result = buildConfig(data, {
     file: null,
@@ -56,7 +64,16 @@ export function inlineConfig(inline: InlineFunction, options: LoadOptions): Load
     const path = whole[0] === "functions" ? whole.slice(2) : whole;
     const message = printableLine(found.message);
     const text = isSecretPath(whole) ? String(whole.at(-1)) : "";
-    return { code: found.code, file: commandLineName, line: 0, column: 0, path: formatPath(path), text: printableLine(text), message, hint: found.hint };
+    return {
+      code: found.code,
+      file: commandLineName,
+      line: 0,
+      column: 0,
+      path: formatPath(path),
+      text: printableLine(text),
+      message,
+      hint: found.hint,
+    };
   });
   return { ok: false, problems, source: null };
 }

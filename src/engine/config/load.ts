@@ -40,7 +40,16 @@ export function loadConfig(file: string, options: LoadOptions): LoadResult {
   const path = resolve(file);
   const read = readConfigFile(path);
   if (!read.ok) {
-    const problem: ConfigProblem = { code: "AE_CONFIG_UNREADABLE", file: path, line: 0, column: 0, path: "", text: "", message: read.message, hint: read.hint };
+    const problem: ConfigProblem = {
+      code: "AE_CONFIG_UNREADABLE",
+      file: path,
+      line: 0,
+      column: 0,
+      path: "",
+      text: "",
+      message: read.message,
+      hint: read.hint,
+    };
     return { ok: false, problems: [problem], source: null };
   }
   return parseConfig(read.text, path, options);
@@ -49,8 +58,8 @@ export function loadConfig(file: string, options: LoadOptions): LoadResult {
 /** The same for text that is already in memory, such as a deploy; `path` is where it lies or would lie. */
 export function parseConfig(text: string, path: string, options: LoadOptions): LoadResult {
   const yaml = parseYaml(text);
-  const source = redactSource(text, yaml.document);
-  const positions = new Positions(source, yaml.document, yaml.lines);
+  const source = redactSource(text, yaml);
+  const positions = new Positions(source, yaml);
   const problems: ConfigProblem[] = yaml.problems.map((problem) => ({
     code: "AE_CONFIG_SYNTAX",
     file: path,
@@ -70,13 +79,20 @@ export function parseConfig(text: string, path: string, options: LoadOptions): L
     if (result.ok && problems.length === 0) return result;
     // What the parse already reported by place (a merge key, __proto__) is not told again as an unknown key.
     const reported = new Set(problems.map(({ line, column }) => `${line}:${column}`));
-    for (const problem of result.ok ? [] : result.findings.map((found) => toProblem(found, path, positions))) {
+    for (const problem of result.ok
+      ? []
+      : result.findings.map((found) => toProblem(found, path, positions))) {
       if (!reported.has(`${problem.line}:${problem.column}`)) problems.push(problem);
     }
   }
   problems.sort((a, b) => a.line - b.line || a.column - b.column);
   const more = problems[maxProblems];
-  if (more !== undefined) problems.splice(maxProblems, Infinity, { ...more, message: `and ${problems.length - maxProblems} more problems`, hint: null });
+  if (more !== undefined)
+    problems.splice(maxProblems, Infinity, {
+      ...more,
+      message: `and ${problems.length - maxProblems} more problems`,
+      hint: null,
+    });
   return { ok: false, problems, source };
 }
 
@@ -87,6 +103,19 @@ function printablePlace(place: Place): Place {
 function toProblem(found: Finding, file: string, positions: Positions): ConfigProblem {
   const place = positions.of(found.path, found.atKey);
   const path = printablePath(found.path);
-  const text = isSecretPath(path) ? String(path.at(-1)) : found.code === "AE_CONFIG_MISSING_FIELD" ? "" : place.text;
-  return { code: found.code, file, line: place.line, column: place.column, path: printableLine(formatPath(path)), text: printableLine(text), message: printableLine(found.message), hint: found.hint };
+  const text = isSecretPath(path)
+    ? String(path.at(-1))
+    : found.code === "AE_CONFIG_MISSING_FIELD"
+      ? ""
+      : place.text;
+  return {
+    code: found.code,
+    file,
+    line: place.line,
+    column: place.column,
+    path: printableLine(formatPath(path)),
+    text: printableLine(text),
+    message: printableLine(found.message),
+    hint: found.hint,
+  };
 }

@@ -32,7 +32,12 @@ export function thisMachine(): Machine {
     cores: availableParallelism(),
     users: readUserDatabase(),
     path: process.env["PATH"],
-    self: { uid, gid: process.getegid?.() ?? 0, groups: process.getgroups?.() ?? [], name: uid === 0 ? "root" : `uid ${uid}` },
+    self: {
+      uid,
+      gid: process.getegid?.() ?? 0,
+      groups: process.getgroups?.() ?? [],
+      name: uid === 0 ? "root" : `uid ${uid}`,
+    },
   };
 }
 
@@ -41,7 +46,10 @@ export function checkMemory(draft: Draft, machine: Machine): Finding[] {
   return draft.functions.flatMap(({ index, fields: { memory_limit: limit } }) => {
     if (limit === undefined || (limit >= minMemoryBytes && limit <= machine.memoryBytes)) return [];
     const path = ["functions", index, "memory_limit"];
-    const wrong = limit < minMemoryBytes ? "is below the least, 8MiB" : `is more than this machine has, ${describeSize(machine.memoryBytes)}`;
+    const wrong =
+      limit < minMemoryBytes
+        ? "is below the least, 8MiB"
+        : `is more than this machine has, ${describeSize(machine.memoryBytes)}`;
     const unit = limit > 0 && limit < 4096 ? `Without a unit it is bytes; did you mean ${limit}MiB?` : null;
     return [finding("AE_CONFIG_MEMORY_LIMIT", path, `memory_limit ${describeSize(limit)} ${wrong}`, unit)];
   });
@@ -54,7 +62,14 @@ export function checkPortsFree(draft: Draft, ownPorts: ReadonlySet<number>): Fin
     const inodes = port === undefined || ownPorts.has(port) ? undefined : taken.get(port);
     if (inodes === undefined) return [];
     const owner = describeOwner(ownerOf(inodes));
-    return [finding("AE_CONFIG_PORT_TAKEN", ["functions", index, "trigger_port"], `port ${port} is taken by ${owner}`, "End that program, or choose another port.")];
+    return [
+      finding(
+        "AE_CONFIG_PORT_TAKEN",
+        ["functions", index, "trigger_port"],
+        `port ${port} is taken by ${owner}`,
+        "End that program, or choose another port.",
+      ),
+    ];
   });
 }
 
@@ -63,5 +78,12 @@ export function checkSnapshotDir(dir: string, written: boolean, machine: Machine
   const problem = checkFolder(dir, machine.self);
   if (problem === null) return [];
   const path = written ? ["engine", "snapshot_dir"] : ["engine"];
-  return [finding("AE_CONFIG_FOLDER_NOT_FOUND", path, `the snapshot folder ${dir} ${problem}`, "Create it, or name another as engine.snapshot_dir.")];
+  return [
+    finding(
+      "AE_CONFIG_FOLDER_NOT_FOUND",
+      path,
+      `the snapshot folder ${dir} ${problem}`,
+      "Create it, or name another as engine.snapshot_dir.",
+    ),
+  ];
 }

@@ -45,7 +45,8 @@ export function ownerOf(inodes: readonly string[]): PortOwner {
     }
     for (const fd of descriptors) {
       try {
-        if (wanted.has(readlinkSync(`/proc/${pid}/fd/${fd}`))) return { pid: Number(pid), name: read(`/proc/${pid}/comm`).trim() || null };
+        if (wanted.has(readlinkSync(`/proc/${pid}/fd/${fd}`)))
+          return { pid: Number(pid), name: read(`/proc/${pid}/comm`).trim() || null };
       } catch {
         continue; // Closed meanwhile.
       }

@@ -1,7 +1,8 @@
 /** Path of a field -> its place in the file. */
-import { LineCounter, isAlias, isMap, isNode, isScalar, isSeq } from "yaml";
-import type { Document, Node, Pair, ParsedNode } from "yaml";
+import { isAlias, isMap, isNode, isScalar, isSeq } from "yaml";
+import type { Node, Pair } from "yaml";
 import type { ConfigPath } from "./finding.ts";
+import type { ParsedYaml } from "./parse-yaml.ts";
 
 /** 1-based line and column, and the text that stands there. */
 export interface Place {
@@ -28,19 +29,22 @@ function pairOf(node: unknown, key: string | number): Pair | undefined {
 /** Finds places in one parsed document. */
 export class Positions {
   readonly #source: string;
-  readonly #document: Document.Parsed<ParsedNode>;
-  readonly #lines: LineCounter;
+  readonly #yaml: ParsedYaml;
 
-  constructor(source: string, document: Document.Parsed<ParsedNode>, lines: LineCounter) {
+  /** `source` may be a masked copy of the text that was parsed. */
+  constructor(source: string, yaml: ParsedYaml) {
     this.#source = source;
-    this.#document = document;
-    this.#lines = lines;
+    this.#yaml = yaml;
   }
 
   /** Place of an offset. */
   at(offset: number, length: number): Place {
-    const { line, col } = this.#lines.linePos(Math.min(offset, this.#source.length));
-    return { line: Math.max(1, line), column: Math.max(1, col), text: shorten(this.#source.slice(offset, offset + length)) };
+    const { line, col } = this.#yaml.lines.linePos(Math.min(offset, this.#source.length));
+    return {
+      line: Math.max(1, line),
+      column: Math.max(1, col),
+      text: shorten(this.#source.slice(offset, offset + length)),
+    };
   }
 
   /** Place of the value at `path`, or of its key; where it is missing, of what should hold it. */
@@ -50,13 +54,18 @@ export class Positions {
   }
 
   #range(path: ConfigPath, atKey: boolean): readonly [number, number] {
-    let node: unknown = this.#document.contents;
+    let node: unknown = this.#yaml.document.contents;
     let best: readonly [number, number] = rangeOf(node) ?? [0, 0];
     for (const [index, key] of path.entries()) {
-      if (isAlias(node)) node = node.resolve(this.#document);
+      if (isAlias(node)) node = this.#yaml.aliases.get(node);
       const last = index === path.length - 1;
       const pair = pairOf(node, key);
-      const next: unknown = pair !== undefined ? pair.value : isSeq(node) && typeof key === "number" ? node.items[key] : undefined;
+      const next: unknown =
+        pair !== undefined
+          ? pair.value
+          : isSeq(node) && typeof key === "number"
+            ? node.items[key]
+            : undefined;
       const keyRange = rangeOf(pair?.key);
       const valueRange = rangeOf(next);
       if (pair === undefined && next === undefined) return best;

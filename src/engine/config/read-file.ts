@@ -28,7 +28,12 @@ export function readConfigFile(file: string): ReadResult {
   }
   try {
     const stats = fstatSync(fd);
-    if (stats.isDirectory()) return { ok: false, message: "this is a folder, not a file", hint: "Name the file in it, such as aether.yaml." };
+    if (stats.isDirectory())
+      return {
+        ok: false,
+        message: "this is a folder, not a file",
+        hint: "Name the file in it, such as aether.yaml.",
+      };
     if (!stats.isFile()) return { ok: false, message: "this is not a regular file", hint: null };
     // One byte more than allowed, so that a file that grows while it is read is noticed as well.
     const buffer = Buffer.alloc(Math.min(stats.size, maxFileBytes) + 1);
@@ -38,10 +43,12 @@ export function readConfigFile(file: string): ReadResult {
       if (count === 0) break;
       length += count;
     }
-    if (length > maxFileBytes) return { ok: false, message: "the file is larger than 1 MiB", hint: "Is it the right file?" };
+    if (length > maxFileBytes)
+      return { ok: false, message: "the file is larger than 1 MiB", hint: "Is it the right file?" };
     return { ok: true, text: new TextDecoder("utf-8", { fatal: true }).decode(buffer.subarray(0, length)) };
   } catch (error) {
-    if (error instanceof TypeError) return { ok: false, message: "the file is not UTF-8 text", hint: "Save it as UTF-8." };
+    if (error instanceof TypeError)
+      return { ok: false, message: "the file is not UTF-8 text", hint: "Save it as UTF-8." };
     return unreadable(error);
   } finally {
     closeSync(fd);
@@ -51,5 +58,9 @@ export function readConfigFile(file: string): ReadResult {
 function unreadable(error: unknown): ReadResult {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const message = reasons[code] ?? `the file cannot be read (${code === "" ? String(error) : code})`;
-  return { ok: false, message, hint: code === "ENOENT" ? "Name another with -c FILE, or write a first one with `aether init`." : null };
+  return {
+    ok: false,
+    message,
+    hint: code === "ENOENT" ? "Name another with -c FILE, or write a first one with `aether init`." : null,
+  };
 }

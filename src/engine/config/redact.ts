@@ -4,9 +4,10 @@
  * is printed of a file is cut from this text.
  */
 import { isAlias, isMap, isNode, isScalar, visit } from "yaml";
-import type { Document, Node, ParsedNode } from "yaml";
+import type { Node } from "yaml";
 import { plainName } from "./finding.ts";
 import { behindColon } from "./parse-yaml.ts";
+import type { ParsedYaml } from "./parse-yaml.ts";
 import { engineSchema, fileSchema, functionSchema, idleSchema, warmupSchema } from "./schema.ts";
 import { nearest } from "./suggest.ts";
 
@@ -76,7 +77,7 @@ function maskLines(source: string, mask: Mask): void {
 }
 
 /** Masks what may be secret. */
-export function redactSource(source: string, document: Document.Parsed<ParsedNode>): string {
+export function redactSource(source: string, { document, aliases, wellFormed }: ParsedYaml): string {
   const hidden: [number, number][] = [];
   const mask: Mask = (from, to) => {
     if (to > from) hidden.push([from, to]);
@@ -85,7 +86,7 @@ export function redactSource(source: string, document: Document.Parsed<ParsedNod
   const hideTarget = (target: Node | undefined): void => {
     if (target?.range) maskValue(target, target.range[0], source, mask);
   };
-  if (document.errors.some((error) => error.code !== "DUPLICATE_KEY")) maskLines(source, mask);
+  if (!wellFormed) maskLines(source, mask);
   visit(document, {
     Pair(_, pair) {
       if (!hidesValue(isScalar(pair.key) ? String(pair.key.value) : "")) return undefined;
@@ -96,7 +97,7 @@ export function redactSource(source: string, document: Document.Parsed<ParsedNod
         // A key without a colon, or that is no plain name, may have swallowed its value: `body 'text'`.
         mask(value === null ? from : from + plainName(source.slice(from, to)).length, to);
       }
-      if (isAlias(pair.value)) hideTarget(pair.value.resolve(document));
+      if (isAlias(pair.value)) hideTarget(aliases.get(pair.value));
       return visit.SKIP;
     },
   });

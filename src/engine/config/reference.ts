@@ -70,7 +70,7 @@ function written(value: unknown): string {
 function kindOf(field: FieldSchema): string {
   if (field.title !== undefined) return field.title;
   if (field.enum !== undefined) return field.enum.map(code).join(", ");
-  if (field.const !== undefined) return code(String(field.const));
+  if (field.const !== undefined) return code(written(field.const));
   if (field.anyOf !== undefined) return [...new Set(field.anyOf.map(kindOf))].join(" or ");
   if (field.properties !== undefined) {
     const names = Object.keys(field.properties);
@@ -86,7 +86,11 @@ function kindOf(field: FieldSchema): string {
 function row(name: string, field: FieldSchema, required: boolean): string {
   const { default: standard, examples } = field;
   const isEmpty = typeof standard === "object" && standard !== null && Object.keys(standard).length === 0;
-  const shownDefault = required ? "required" : standard === undefined || isEmpty ? "" : code(written(standard));
+  const shownDefault = required
+    ? "required"
+    : standard === undefined || isEmpty
+      ? ""
+      : code(written(standard));
   const shownExamples = (examples ?? []).map((example) => code(written(example))).join("<br>");
   const meaning = (field.description ?? "").replaceAll("|", "\\|");
   return `| ${[code(name), kindOf(field), shownDefault, meaning, shownExamples].join(" | ")} |`;
@@ -94,7 +98,9 @@ function row(name: string, field: FieldSchema, required: boolean): string {
 
 function table(schema: FieldSchema | undefined): string {
   const required = new Set(schema?.required ?? []);
-  const rows = Object.entries(schema?.properties ?? {}).map(([name, field]) => row(name, field, required.has(name)));
+  const rows = Object.entries(schema?.properties ?? {}).map(([name, field]) =>
+    row(name, field, required.has(name)),
+  );
   return ["| Field | Value | Default | Meaning | Example |", "|---|---|---|---|---|", ...rows].join("\n");
 }
 

@@ -34,20 +34,30 @@ function readCommand(entry: FunctionDraft, report: (found: Finding) => void): re
   let words: readonly string[] = [];
   if (typeof command === "string") {
     const split = splitCommand(command);
-    if (!split.ok) return refuse(`command ${split.reason}`, "Quotes work as in a shell; a list of words needs none.");
+    if (!split.ok)
+      return refuse(`command ${split.reason}`, "Quotes work as in a shell; a list of words needs none.");
     if (split.shellSyntax !== null) {
-      return refuse(`command uses ${split.shellSyntax}, but no shell reads it`, `Write [sh, -c, "..."] for a shell, or put it in single quotes if it is meant literally.`);
+      return refuse(
+        `command uses ${split.shellSyntax}, but no shell reads it`,
+        `Write [sh, -c, "..."] for a shell, or put it in single quotes if it is meant literally.`,
+      );
     }
     words = split.words;
   } else {
     words = command;
   }
-  if (words.length === 0 || words[0] === "") return refuse("command is empty", "Name a program, such as python3 handler.py.");
+  if (words.length === 0 || words[0] === "")
+    return refuse("command is empty", "Name a program, such as python3 handler.py.");
   return words;
 }
 
 /** Looks up user, folder and program of a function; `report` is told what cannot be found. */
-export function lookUp(entry: FunctionDraft, baseDir: string, machine: Machine, report: (found: Finding) => void): Resolved {
+export function lookUp(
+  entry: FunctionDraft,
+  baseDir: string,
+  machine: Machine,
+  report: (found: Finding) => void,
+): Resolved {
   const { fields, index, written } = entry;
   let user: UserConfig | null = null;
   let userValid = !written.has("user") || fields.user !== undefined;
@@ -58,7 +68,14 @@ export function lookUp(entry: FunctionDraft, baseDir: string, machine: Machine, 
     else {
       userValid = false;
       const meant = nearest(text.split(":")[0] ?? "", result.candidates);
-      report(finding("AE_CONFIG_UNKNOWN_USER", ["functions", index, "user"], `user "${text}" ${result.reason}`, meant === null ? null : `Did you mean ${meant}?`));
+      report(
+        finding(
+          "AE_CONFIG_UNKNOWN_USER",
+          ["functions", index, "user"],
+          `user "${text}" ${result.reason}`,
+          meant === null ? null : `Did you mean ${meant}?`,
+        ),
+      );
     }
   }
   const identity = user ?? machine.self;
@@ -66,7 +83,14 @@ export function lookUp(entry: FunctionDraft, baseDir: string, machine: Machine, 
   const folderProblem = cwd === null || !userValid ? null : checkFolder(cwd, identity);
   if (folderProblem !== null) {
     const path = ["functions", index, ...(written.has("cwd") ? ["cwd"] : [])];
-    report(finding("AE_CONFIG_FOLDER_NOT_FOUND", path, `working folder ${cwd} ${folderProblem}`, "A relative cwd begins at the file's folder."));
+    report(
+      finding(
+        "AE_CONFIG_FOLDER_NOT_FOUND",
+        path,
+        `working folder ${cwd} ${folderProblem}`,
+        "A relative cwd begins at the file's folder.",
+      ),
+    );
   }
   const command = readCommand(entry, report);
   let program: string | null = null;
@@ -84,7 +108,9 @@ export function lookUp(entry: FunctionDraft, baseDir: string, machine: Machine, 
 
 function programHint(name: string): string | null {
   if (name.startsWith("/")) return null;
-  return name.includes("/") ? "A relative program begins at cwd." : "Install it, or give its path. PATH is that of the function's env, else the engine's.";
+  return name.includes("/")
+    ? "A relative program begins at cwd."
+    : "Install it, or give its path. PATH is that of the function's env, else the engine's.";
 }
 
 function readyRule(ready: FunctionInput["ready"]): ReadyRule {
@@ -95,7 +121,8 @@ function readyRule(ready: FunctionInput["ready"]): ReadyRule {
 function idleConfig(idle: FunctionInput["idle"]): IdleConfig {
   const { suspend_after: suspend, snapshot_after: snapshot } = idle;
   return {
-    suspendAfterMs: suspend !== undefined ? suspend : Math.min(defaultSuspendMs, snapshot ?? defaultSuspendMs),
+    suspendAfterMs:
+      suspend !== undefined ? suspend : Math.min(defaultSuspendMs, snapshot ?? defaultSuspendMs),
     snapshotAfterMs: snapshot !== undefined ? snapshot : Math.max(defaultSnapshotMs, suspend ?? 0),
     ignoreOpen: idle.ignore_open,
   };
@@ -105,7 +132,12 @@ function idleConfig(idle: FunctionInput["idle"]): IdleConfig {
 export function toFunctionConfig(
   input: FunctionInput,
   engine: EngineInput,
-  found: { readonly command: readonly string[]; readonly program: string; readonly cwd: string; readonly user: UserConfig | null },
+  found: {
+    readonly command: readonly string[];
+    readonly program: string;
+    readonly cwd: string;
+    readonly user: UserConfig | null;
+  },
 ): FunctionConfig {
   return {
     id: input.id,

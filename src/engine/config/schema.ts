@@ -46,7 +46,11 @@ export const warmupSchema = z.strictObject(
       .describe("HTTP method, in capitals."),
     path: httpPath.describe("Path of the request, with its query."),
     headers: z
-      .record(z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/, rule("a header name")), headerText, rule("a mapping of header names to texts"))
+      .record(
+        z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/, rule("a header name")),
+        headerText,
+        rule("a mapping of header names to texts"),
+      )
       .default({})
       .describe("Headers of the request. Never printed."),
     body: z.string(rule("a text")).optional().describe("Body of the request. Never printed."),
@@ -69,7 +73,11 @@ export const idleSchema = z.strictObject(
       .describe(
         "No open connection for so long: the function becomes a snapshot and its memory is freed. Not shorter than `suspend_after`; where only that is given and is longer than 5m, it counts here too.",
       ),
-    ignore_open: flag.default(false).describe("Whether the function may sleep although idle connections are open; before a snapshot they are closed."),
+    ignore_open: flag
+      .default(false)
+      .describe(
+        "Whether the function may sleep although idle connections are open; before a snapshot they are closed.",
+      ),
   },
   rule("a mapping with suspend_after, snapshot_after, ignore_open"),
 );
@@ -81,21 +89,33 @@ const textAsWritten = z
   .meta({ type: ["string", "number", "boolean"] });
 
 const command = z
-  .union([z.string().refine((value) => !value.includes("\0"), rule("a text without NUL")), z.array(textAsWritten, rule("a list of words"))], rule("a list of words, or one line that is split without a shell"))
+  .union(
+    [
+      z.string().refine((value) => !value.includes("\0"), rule("a text without NUL")),
+      z.array(textAsWritten, rule("a list of words")),
+    ],
+    rule("a list of words, or one line that is split without a shell"),
+  )
   .describe(
     "The program and its arguments: a list, or one line split without a shell (quotes and backslashes work, nothing is expanded). The program is found through PATH; with a slash it is relative to `cwd`.",
   )
   .meta({ title: "text or list of texts", examples: ["python3 handler.py", ["node", "handler.mjs"]] });
 
 const ready = z.union(
-  [z.literal("handshake"), z.literal("port"), z.strictObject({ http: httpPath.describe("Path that answers 2xx once the function is ready.") })],
+  [
+    z.literal("handshake"),
+    z.literal("port"),
+    z.strictObject({ http: httpPath.describe("Path that answers 2xx once the function is ready.") }),
+  ],
   rule("handshake, port, or {http: /path}"),
 );
 
 const env = z
   .record(
     // The prefix is reserved as a whole, so that a later Aether can set more.
-    z.string().regex(/^(?!AETHER_)[^=\0]+$/, { error: () => "must not contain = or begin with AETHER_, which is reserved for Aether" }),
+    z.string().regex(/^(?!AETHER_)[^=\0]+$/, {
+      error: () => "must not contain = or begin with AETHER_, which is reserved for Aether",
+    }),
     textAsWritten,
     rule("a mapping of names to texts"),
   )
@@ -108,12 +128,19 @@ const env = z
 /** One entry of `functions`. */
 export const functionSchema = z.strictObject(
   {
-    id: identifier(maxFunctionIdLength).describe("Name of the function, unique in the file.").meta({ examples: ["hello"] }),
+    id: identifier(maxFunctionIdLength)
+      .describe("Name of the function, unique in the file.")
+      .meta({ examples: ["hello"] }),
     command,
-    cwd: text("a folder").optional().describe("Working folder, relative to the file. Default: the file's folder.").meta({ examples: ["./hello"] }),
+    cwd: text("a folder")
+      .optional()
+      .describe("Working folder, relative to the file. Default: the file's folder.")
+      .meta({ examples: ["./hello"] }),
     trigger_port: port
       .optional()
-      .describe("TCP port where clients connect and wake the function. The function itself must listen on it.")
+      .describe(
+        "TCP port where clients connect and wake the function. The function itself must listen on it.",
+      )
       .meta({ examples: [8080] }),
     ready: ready
       .default("handshake")
@@ -121,40 +148,68 @@ export const functionSchema = z.strictObject(
         "How the function says that it can serve: `handshake` (it sends READY over the socket named by AETHER_SOCKET), `port` (it listens on the trigger port; for unmodified servers), or `{http: /path}` (that path answers 2xx).",
       )
       .meta({ examples: ["port", { http: "/healthz" }] }),
-    ready_timeout: duration.prefault("10s").describe("How long a start may take until the function is ready."),
+    ready_timeout: duration
+      .prefault("10s")
+      .describe("How long a start may take until the function is ready."),
     env,
     memory_limit: size
       .optional()
-      .describe("Most memory the function may use, at least 8MiB and at most the machine's. Default: no limit.")
+      .describe(
+        "Most memory the function may use, at least 8MiB and at most the machine's. Default: no limit.",
+      )
       .meta({ examples: ["128MiB"] }),
     user: z
-      .union([text("a user"), z.number().meta({ type: "integer", minimum: 0 })], rule("a user: name, uid, or name:group"))
+      .union(
+        [text("a user"), z.number().meta({ type: "integer", minimum: 0 })],
+        rule("a user: name, uid, or name:group"),
+      )
       .optional()
       .describe("User to run as: `name`, `uid` or `name:group`. Default: the user of the engine.")
       .meta({ examples: ["nobody", "1000", "www-data:www-data"] }),
-    privileged: flag.default(false).describe("Keep all capabilities and allow gaining privileges. The way out for what the sandbox forbids; views show it."),
+    privileged: flag
+      .default(false)
+      .describe(
+        "Keep all capabilities and allow gaining privileges. The way out for what the sandbox forbids; views show it.",
+      ),
     sleep: oneOf(["keep", "golden"])
       .default("keep")
-      .describe("What a sleep keeps: `keep` dumps the memory each time; `golden` (for stateless functions) discards it and always wakes from the first image."),
+      .describe(
+        "What a sleep keeps: `keep` dumps the memory each time; `golden` (for stateless functions) discards it and always wakes from the first image.",
+      ),
     start: oneOf(["snapshot", "running", "lazy"])
       .default("snapshot")
-      .describe("What happens when the engine starts: make the `snapshot` and sleep, stay `running`, or `lazy`: not started before the first connection."),
+      .describe(
+        "What happens when the engine starts: make the `snapshot` and sleep, stay `running`, or `lazy`: not started before the first connection.",
+      ),
     idle: idleSchema.prefault({}).describe("When the function goes to sleep."),
     connections: oneOf(["refuse", "close", "keep"])
       .default("refuse")
-      .describe("Open connections when a snapshot is made: `refuse` to sleep, `close` them, or `keep` them in the image."),
-    restore_budget_ms: budgetMs.optional().describe("Limit on a restore of this function. Default: that of the engine.").meta({ examples: [25] }),
-    on_violation: violation.optional().describe("What a late restore does to this function. Default: that of the engine."),
+      .describe(
+        "Open connections when a snapshot is made: `refuse` to sleep, `close` them, or `keep` them in the image.",
+      ),
+    restore_budget_ms: budgetMs
+      .optional()
+      .describe("Limit on a restore of this function. Default: that of the engine.")
+      .meta({ examples: [25] }),
+    on_violation: violation
+      .optional()
+      .describe("What a late restore does to this function. Default: that of the engine."),
     on_restore_failure: oneOf(["fail", "cold"])
       .default("fail")
-      .describe("When a snapshot cannot be restored: `fail` the wake, or start `cold` and lose what was in memory."),
+      .describe(
+        "When a snapshot cannot be restored: `fail` the wake, or start `cold` and lose what was in memory.",
+      ),
     warmup: z
       .array(warmupSchema, rule("a list of requests"))
       .default([])
-      .describe("HTTP requests sent to the function before its snapshot is made: a warmed process wakes faster.")
+      .describe(
+        "HTTP requests sent to the function before its snapshot is made: a warmed process wakes faster.",
+      )
       .meta({ examples: [[{ path: "/" }]] }),
     stop_signal: oneOf(stopSignals).default("SIGTERM").describe("Signal that asks the function to stop."),
-    stop_timeout: duration.prefault("5s").describe("How long the function may take to stop before it is killed."),
+    stop_timeout: duration
+      .prefault("5s")
+      .describe("How long the function may take to stop before it is killed."),
   },
   rule("a function: a mapping with at least id and command"),
 );
@@ -162,19 +217,30 @@ export const functionSchema = z.strictObject(
 /** Settings of the engine. */
 export const engineSchema = z.strictObject(
   {
-    name: identifier(maxEngineNameLength).default("default").describe("Name of the engine; engines of different names run side by side."),
+    name: identifier(maxEngineNameLength)
+      .default("default")
+      .describe("Name of the engine; engines of different names run side by side."),
     snapshot_dir: text("a folder")
       .default("/dev/shm")
       .describe("Folder for snapshots, relative to the file. Memory-backed storage restores fastest."),
-    keep_snapshots: flag.default(false).describe("Whether snapshots survive `aether down` and are adopted by the next start."),
-    restore_budget_ms: budgetMs.default(15).describe("Limit on a restore, in milliseconds, enforced for every function that has none of its own."),
+    keep_snapshots: flag
+      .default(false)
+      .describe("Whether snapshots survive `aether down` and are adopted by the next start."),
+    restore_budget_ms: budgetMs
+      .default(15)
+      .describe("Limit on a restore, in milliseconds, enforced for every function that has none of its own."),
     on_violation: violation
       .default("fail")
-      .describe("What happens to a restore over its budget: `fail` kills it and resets the waiting clients, `serve` lets it serve late and counts the violation."),
+      .describe(
+        "What happens to a restore over its budget: `fail` kills it and resets the waiting clients, `serve` lets it serve late and counts the violation.",
+      ),
     log_level: oneOf(logLevels).default("info").describe("Least severe events that are logged."),
     max_parallel_restores: z
       .number(rule("a whole number from 1 to 256"))
-      .refine((value) => Number.isInteger(value) && value >= 1 && value <= 256, rule("a whole number from 1 to 256"))
+      .refine(
+        (value) => Number.isInteger(value) && value >= 1 && value <= 256,
+        rule("a whole number from 1 to 256"),
+      )
       .meta({ type: "integer", minimum: 1, maximum: 256 })
       .optional()
       .describe("How many restores run at once. Default: the number of processor cores."),
@@ -185,9 +251,13 @@ export const engineSchema = z.strictObject(
 /** The whole file. */
 export const fileSchema = z.strictObject(
   {
-    version: z.literal(1, rule("1, the version of the format that this Aether reads")).describe("Version of the format: 1."),
+    version: z
+      .literal(1, rule("1, the version of the format that this Aether reads"))
+      .describe("Version of the format: 1."),
     engine: engineSchema.prefault({}).describe("Settings of the engine; every one has a default."),
-    functions: z.array(functionSchema, rule("a list of functions, each beginning with \"- id:\"")).describe("The functions, in the order in which views list them."),
+    functions: z
+      .array(functionSchema, rule('a list of functions, each beginning with "- id:"'))
+      .describe("The functions, in the order in which views list them."),
   },
   rule("a mapping with version and functions"),
 );

@@ -45,21 +45,37 @@ export function findUser(text: string, database: UserDatabase): UserResult {
   const [userText = "", groupText, ...more] = text.split(":");
   const users = records(database.passwd, 4);
   const groups = records(database.group, 3);
-  const refuse = (reason: string, candidates: readonly string[] = []): UserResult => ({ ok: false, reason, candidates });
-  if (userText === "" || groupText === "" || more.length > 0) return refuse("is not of the form name, uid or name:group");
+  const refuse = (reason: string, candidates: readonly string[] = []): UserResult => ({
+    ok: false,
+    reason,
+    candidates,
+  });
+  if (userText === "" || groupText === "" || more.length > 0)
+    return refuse("is not of the form name, uid or name:group");
 
   const uidText = parseId(userText);
-  const entry = users.find((user) => user[0] === userText) ?? users.find((user) => uidText !== null && user[2] === userText);
+  const entry =
+    users.find((user) => user[0] === userText) ??
+    users.find((user) => uidText !== null && user[2] === userText);
   const uid = entry === undefined ? uidText : parseId(entry[2] ?? "");
-  if (uid === null) return refuse(`names no user of this machine`, users.map((user) => user[0] ?? ""));
+  if (uid === null)
+    return refuse(
+      `names no user of this machine`,
+      users.map((user) => user[0] ?? ""),
+    );
 
   let gid = entry === undefined ? null : parseId(entry[3] ?? "");
   if (groupText !== undefined) {
     const group = groups.find((candidate) => candidate[0] === groupText);
     gid = group === undefined ? parseId(groupText) : parseId(group[2] ?? "");
-    if (gid === null) return refuse(`names no group "${groupText}" of this machine`, groups.map((group) => group[0] ?? ""));
+    if (gid === null)
+      return refuse(
+        `names no group "${groupText}" of this machine`,
+        groups.map((group) => group[0] ?? ""),
+      );
   }
-  if (gid === null) return refuse(`has no entry in /etc/passwd, so its group is not known; write ${userText}:GROUP`);
+  if (gid === null)
+    return refuse(`has no entry in /etc/passwd, so its group is not known; write ${userText}:GROUP`);
 
   const name = entry?.[0] ?? userText;
   const extra = groups

@@ -14,7 +14,9 @@ export interface WatchOptions {
 /** Hash of the content; `null` while the file is not there or cannot be read. */
 async function contentHash(file: string): Promise<string | null> {
   try {
-    return createHash("sha256").update(await readFile(file)).digest("hex");
+    return createHash("sha256")
+      .update(await readFile(file))
+      .digest("hex");
   } catch {
     return null; // Between the unlink and the rename of an editor; the next event looks again.
   }
@@ -24,7 +26,11 @@ async function contentHash(file: string): Promise<string | null> {
  * Watches `file` until disposed. The folder is watched rather than the file: editors save by renaming a new file over the
  * old one, and a watch on the file would stay with the old inode. `onChange` is called only for a new content.
  */
-export async function watchConfig(file: string, onChange: () => void, options: WatchOptions = {}): Promise<AsyncDisposable> {
+export async function watchConfig(
+  file: string,
+  onChange: () => void,
+  options: WatchOptions = {},
+): Promise<AsyncDisposable> {
   const path = resolve(file);
   const folder = dirname(path);
   let known = await contentHash(path);
@@ -47,7 +53,11 @@ export async function watchConfig(file: string, onChange: () => void, options: W
   };
 
   // Only the folder and the file: the folder may hold thousands of others.
-  const watcher = watch(folder, { depth: 0, ignoreInitial: true, ignored: (other) => resolve(other) !== folder && resolve(other) !== path });
+  const watcher = watch(folder, {
+    depth: 0,
+    ignoreInitial: true,
+    ignored: (other) => resolve(other) !== folder && resolve(other) !== path,
+  });
   watcher.on("all", schedule);
   watcher.on("error", (error) => options.onError?.(error));
   const ready = new Promise<void>((done) => void watcher.once("ready", done));

@@ -5,7 +5,10 @@ import { loadConfig } from "../../../src/engine/config/load.ts";
 import { fromRoot, options } from "./machine.ts";
 
 const folder = fromRoot("fixtures/broken");
-const expected = JSON.parse(readFileSync(`${folder}/expected.json`, "utf8")) as Record<string, [string, number, number, string][]>;
+const expected = JSON.parse(readFileSync(`${folder}/expected.json`, "utf8")) as Record<
+  string,
+  [string, number, number, string][]
+>;
 const files = readdirSync(folder).filter((name) => name.endsWith(".yaml"));
 
 describe("broken configurations", () => {
@@ -17,7 +20,9 @@ describe("broken configurations", () => {
     const result = loadConfig(`${folder}/${name}`, options);
     const problems = result.ok ? [] : result.problems;
     const wanted = expected[name] ?? [];
-    expect(problems.map(({ code, line, column }) => [code, line, column])).toEqual(wanted.map(([code, line, column]) => [code, line, column]));
+    expect(problems.map(({ code, line, column }) => [code, line, column])).toEqual(
+      wanted.map(([code, line, column]) => [code, line, column]),
+    );
     for (const [index, [, , , part]] of wanted.entries()) expect(problems[index]?.message).toContain(part);
   });
 

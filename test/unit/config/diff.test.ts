@@ -26,7 +26,10 @@ const base: FunctionConfig = {
   stopSignal: "SIGTERM",
   stopTimeoutMs: 5000,
 };
-const config = (functions: readonly FunctionConfig[], engine: Partial<AetherConfig["engine"]> = {}): AetherConfig => ({
+const config = (
+  functions: readonly FunctionConfig[],
+  engine: Partial<AetherConfig["engine"]> = {},
+): AetherConfig => ({
   file: "/aether.yaml",
   engine: {
     name: "default",
@@ -79,7 +82,9 @@ describe("needsReplacement", () => {
 describe("diffConfig", () => {
   it("names what changed, and of env not the value", () => {
     const diff = diffConfig(config([base]), config([{ ...base, env: { A: "secret" }, stopTimeoutMs: 1 }]));
-    expect(diff.changed.map(({ id, fields, needsReplacement: replace }) => [id, fields, replace])).toEqual([["a", ["env", "stopTimeoutMs"], true]]);
+    expect(diff.changed.map(({ id, fields, needsReplacement: replace }) => [id, fields, replace])).toEqual([
+      ["a", ["env", "stopTimeoutMs"], true],
+    ]);
   });
 
   it("tells settings of the engine that only a new one can apply", () => {
@@ -89,20 +94,33 @@ describe("diffConfig", () => {
 
   it("ignores the order of functions and of variables", () => {
     const other = { ...base, id: "b", env: { A: "1", B: "2" } };
-    const diff = diffConfig(config([base, other]), config([{ ...other, env: { B: "2", A: "1" } }, structuredClone(base)]));
+    const diff = diffConfig(
+      config([base, other]),
+      config([{ ...other, env: { B: "2", A: "1" } }, structuredClone(base)]),
+    );
     expect([diff.added, diff.changed, diff.removed, diff.unchanged.length]).toEqual([[], [], [], 2]);
   });
 
   it("puts every function into exactly one list, and reverses when turned round", () => {
-    const entry = fc.record({ id: fc.constantFrom("a", "b", "c", "d"), stopTimeoutMs: fc.nat({ max: 1 }), cwd: fc.constantFrom("/", "/tmp") });
-    const list = fc.uniqueArray(entry, { selector: ({ id }) => id }).map((entries) => config(entries.map((fields) => ({ ...base, ...fields }))));
+    const entry = fc.record({
+      id: fc.constantFrom("a", "b", "c", "d"),
+      stopTimeoutMs: fc.nat({ max: 1 }),
+      cwd: fc.constantFrom("/", "/tmp"),
+    });
+    const list = fc
+      .uniqueArray(entry, { selector: ({ id }) => id })
+      .map((entries) => config(entries.map((fields) => ({ ...base, ...fields }))));
     const ids = (entries: readonly { id: string }[]): string[] => entries.map(({ id }) => id).toSorted();
     fc.assert(
       fc.property(list, list, (old, next) => {
         const forth = diffConfig(old, next);
         const back = diffConfig(next, old);
-        expect([...ids(forth.added), ...ids(forth.changed), ...ids(forth.unchanged)].toSorted()).toEqual(ids(next.functions));
-        expect([...ids(forth.removed), ...ids(forth.changed), ...ids(forth.unchanged)].toSorted()).toEqual(ids(old.functions));
+        expect([...ids(forth.added), ...ids(forth.changed), ...ids(forth.unchanged)].toSorted()).toEqual(
+          ids(next.functions),
+        );
+        expect([...ids(forth.removed), ...ids(forth.changed), ...ids(forth.unchanged)].toSorted()).toEqual(
+          ids(old.functions),
+        );
         expect(ids(forth.added)).toEqual(ids(back.removed));
         expect(ids(forth.changed)).toEqual(ids(back.changed));
         expect(diffConfig(next, next).changed).toEqual([]);

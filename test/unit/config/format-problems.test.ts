@@ -1,6 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { ConfigProblem } from "../../../src/protocol/config.ts";
-import { formatProblemLine, formatProblems, validationError } from "../../../src/engine/config/format-problems.ts";
+import {
+  formatProblemLine,
+  formatProblems,
+  validationError,
+} from "../../../src/engine/config/format-problems.ts";
 
 const problem: ConfigProblem = {
   code: "AE_CONFIG_INVALID_PORT",
@@ -26,7 +30,9 @@ describe("formatProblems", () => {
   });
 
   it("leaves the place out where the file as a whole is meant", () => {
-    expect(formatProblemLine({ ...problem, line: 0, column: 0, path: "" })).toBe("/srv/app/aether.yaml: trigger_port must be a port [AE_CONFIG_INVALID_PORT]");
+    expect(formatProblemLine({ ...problem, line: 0, column: 0, path: "" })).toBe(
+      "/srv/app/aether.yaml: trigger_port must be a port [AE_CONFIG_INVALID_PORT]",
+    );
   });
 
   it("cuts a very long line around the place", () => {
@@ -39,6 +45,7 @@ describe("formatProblems", () => {
 
   it("obeys no escape sequence of the file", () => {
     const hostile = { ...problem, text: "\u001b[2J", message: "bad \u001b[2J\nvalue" };
+    // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
     expect(formatProblems([hostile], "a\nx: \u001b[2J\u202e\u0007")).not.toMatch(/[\u001b\u0007\u202e]/);
   });
 });
@@ -46,7 +53,11 @@ describe("formatProblems", () => {
 describe("validationError", () => {
   it("carries every problem as a line, under the code of the first", () => {
     const error = validationError([problem, { ...problem, line: 3, code: "AE_CONFIG_SYNTAX" }]);
-    expect([error.code, error.name, error.kind]).toEqual(["AE_CONFIG_INVALID_PORT", "HardValidationError", "user"]);
+    expect([error.code, error.name, error.kind]).toEqual([
+      "AE_CONFIG_INVALID_PORT",
+      "HardValidationError",
+      "user",
+    ]);
     expect(error.what).toBe("/srv/app/aether.yaml has 2 problems");
     expect(error.data["problems"]).toHaveLength(2);
     expect(structuredClone(error.toJSON())).toEqual(error.toJSON());

@@ -28,7 +28,8 @@ const problems = (text: string): readonly ConfigProblem[] => {
   return result.ok ? [] : result.problems;
 };
 const codes = (text: string): string[] => problems(text).map(({ code }) => code);
-const one = (fields: string): string => `version: 1\nfunctions:\n  - id: hello\n    command: sh\n    trigger_port: 8080\n${fields.replaceAll(/^/gm, "    ")}\n`;
+const one = (fields: string): string =>
+  `version: 1\nfunctions:\n  - id: hello\n    command: sh\n    trigger_port: 8080\n${fields.replaceAll(/^/gm, "    ")}\n`;
 
 describe("defaults", () => {
   it("fills in everything", () => {
@@ -72,8 +73,11 @@ describe("defaults", () => {
   });
 
   it("lets functions inherit budget and violation from the engine", () => {
-    const text = "version: 1\nengine: { restore_budget_ms: 40, on_violation: serve }\nfunctions:\n  - { id: a, command: sh }\n  - { id: b, command: sh, restore_budget_ms: 2.5, on_violation: fail }\n";
-    expect(good(text).functions.map(({ restoreBudgetMs, onViolation }) => [restoreBudgetMs, onViolation])).toEqual([
+    const text =
+      "version: 1\nengine: { restore_budget_ms: 40, on_violation: serve }\nfunctions:\n  - { id: a, command: sh }\n  - { id: b, command: sh, restore_budget_ms: 2.5, on_violation: fail }\n";
+    expect(
+      good(text).functions.map(({ restoreBudgetMs, onViolation }) => [restoreBudgetMs, onViolation]),
+    ).toEqual([
       [40, "serve"],
       [2.5, "fail"],
     ]);
@@ -88,13 +92,28 @@ describe("defaults", () => {
     ["suspend_after: 5s, snapshot_after: 5s", 5000, 5000],
     ["suspend_after: never, snapshot_after: 1s", null, 1000],
   ])("a time left out does not contradict the one written: %s", (idle, suspendAfterMs, snapshotAfterMs) => {
-    expect(good(one(`idle: { ${idle} }`)).functions[0]?.idle).toEqual({ suspendAfterMs, snapshotAfterMs, ignoreOpen: false });
+    expect(good(one(`idle: { ${idle} }`)).functions[0]?.idle).toEqual({
+      suspendAfterMs,
+      snapshotAfterMs,
+      ignoreOpen: false,
+    });
   });
 
   it("takes env values and words of a command as written", () => {
-    const config = good(one("env: { VERSION: 1.10, FLAG: true, HEX: 0x1F, LONG: 12345678901234567890, EMPTY: '', TEXT: a b }"));
-    expect(config.functions[0]?.env).toEqual({ VERSION: "1.10", FLAG: "true", HEX: "0x1F", LONG: "12345678901234567890", EMPTY: "", TEXT: "a b" });
-    expect(good("version: 1\nfunctions: [{ id: a, command: [sh, -c, 8084, 1.10, true] }]").functions[0]?.command).toEqual(["sh", "-c", "8084", "1.10", "true"]);
+    const config = good(
+      one("env: { VERSION: 1.10, FLAG: true, HEX: 0x1F, LONG: 12345678901234567890, EMPTY: '', TEXT: a b }"),
+    );
+    expect(config.functions[0]?.env).toEqual({
+      VERSION: "1.10",
+      FLAG: "true",
+      HEX: "0x1F",
+      LONG: "12345678901234567890",
+      EMPTY: "",
+      TEXT: "a b",
+    });
+    expect(
+      good("version: 1\nfunctions: [{ id: a, command: [sh, -c, 8084, 1.10, true] }]").functions[0]?.command,
+    ).toEqual(["sh", "-c", "8084", "1.10", "true"]);
   });
 
   it("shares values by alias", () => {
@@ -116,7 +135,11 @@ describe("defaults", () => {
 
 describe("every problem at once", () => {
   it("goes on with the checks after a wrong field", () => {
-    expect(codes("version: 1\nfunctions:\n  - { id: a, command: nowhere-to-be-found, trigger_port: x, user: nobdy, memory_limit: 1, cwd: ./no, idle: 3 }\n").toSorted()).toEqual([
+    expect(
+      codes(
+        "version: 1\nfunctions:\n  - { id: a, command: nowhere-to-be-found, trigger_port: x, user: nobdy, memory_limit: 1, cwd: ./no, idle: 3 }\n",
+      ).toSorted(),
+    ).toEqual([
       "AE_CONFIG_INVALID_PORT",
       "AE_CONFIG_INVALID_VALUE",
       "AE_CONFIG_MEMORY_LIMIT",
@@ -132,8 +155,28 @@ describe("every problem at once", () => {
   });
 
   it("limits what a program is given", () => {
-    expect(codes(one(`env: { A: ${"x".repeat(120_000)}, B: ${"y".repeat(12_000)} }`))).toEqual(["AE_CONFIG_INVALID_VALUE"]);
+    expect(codes(one(`env: { A: ${"x".repeat(120_000)}, B: ${"y".repeat(12_000)} }`))).toEqual([
+      "AE_CONFIG_INVALID_VALUE",
+    ]);
     expect(codes(one(`env: { A: ${"x".repeat(120_000)} }`))).toEqual([]);
+  });
+});
+
+describe("hostile files", () => {
+  // Each took minutes, or the whole stack, before it was bounded; the time limit of the project is the assertion.
+  it.each([
+    ["very many aliases", `version: 1\nx: &a 1\nfunctions: [${"*a, ".repeat(200_000)}]`],
+    ["very many keys", `version: 1\n${Array.from({ length: 30_000 }, (_, i) => `key${i}: 1`).join("\n")}`],
+    ["deep nesting", `version: 1\nfunctions: ${"[".repeat(200_000)}`],
+    ["deep mappings", `version: 1\nfunctions: ${"{a: ".repeat(3000)}1${"}".repeat(3000)}`],
+    ["a long name", `version: 1\nfunctions: [{ id: a, command: ${"x".repeat(100_000)} }]`],
+  ])("answers %s in bounded time and size", (_, text) => {
+    const found = problems(text);
+    expect(found.length).toBeGreaterThan(0);
+    expect(found.length).toBeLessThan(250);
+    expect(
+      Math.max(...found.map(({ message, text: quoted }) => message.length + quoted.length)),
+    ).toBeLessThan(1000);
   });
 });
 
@@ -159,13 +202,73 @@ describe("files that are none", () => {
   });
 
   it("never throws, whatever the text", () => {
-    const pieces = fc.constantFrom("version: 1", "functions:", "- id: a", "  - ", "command: sh", "env:", "{", "}", "[", "]", "&a", "*a", "<<: *a", "? ", "!!map", "|", ">", '"', "'", "\t", "\n", ": ", "null", "%YAML 1.1\n---\n", "__proto__: 1", "idle: ", "ready: {http: 1}", "warmup: [1]");
-    fc.assert(fc.property(fc.oneof(fc.array(pieces, { maxLength: 25 }).map((list) => list.join("\n")), fc.array(pieces, { maxLength: 25 }).map((list) => list.join(" ")), fc.string()), (text) => typeof parseConfig(text, "/x/aether.yaml", options).ok === "boolean"));
+    const pieces = fc.constantFrom(
+      "version: 1",
+      "functions:",
+      "- id: a",
+      "  - ",
+      "command: sh",
+      "env:",
+      "{",
+      "}",
+      "[",
+      "]",
+      "&a",
+      "*a",
+      "<<: *a",
+      "? ",
+      "!!map",
+      "|",
+      ">",
+      '"',
+      "'",
+      "\t",
+      "\n",
+      ": ",
+      "null",
+      "%YAML 1.1\n---\n",
+      "__proto__: 1",
+      "idle: ",
+      "ready: {http: 1}",
+      "warmup: [1]",
+    );
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.array(pieces, { maxLength: 25 }).map((list) => list.join("\n")),
+          fc.array(pieces, { maxLength: 25 }).map((list) => list.join(" ")),
+          fc.string(),
+        ),
+        (text) => {
+          expect(parseConfig(text, "/x/aether.yaml", options)).toHaveProperty("ok");
+        },
+      ),
+    );
   });
 
   it("never throws, whatever the value of a field", () => {
-    const field = fc.constantFrom("id", "command", "cwd", "trigger_port", "ready", "ready_timeout", "env", "memory_limit", "user", "idle", "warmup", "stop_signal", "sleep");
-    fc.assert(fc.property(fc.dictionary(field, fc.jsonValue()), fc.jsonValue(), (entry, engine) => typeof parseConfig(stringify({ version: 1, engine, functions: [entry] }), "/x/aether.yaml", options).ok === "boolean"));
+    const field = fc.constantFrom(
+      "id",
+      "command",
+      "cwd",
+      "trigger_port",
+      "ready",
+      "ready_timeout",
+      "env",
+      "memory_limit",
+      "user",
+      "idle",
+      "warmup",
+      "stop_signal",
+      "sleep",
+    );
+    fc.assert(
+      fc.property(fc.dictionary(field, fc.jsonValue()), fc.jsonValue(), (entry, engine) => {
+        expect(
+          parseConfig(stringify({ version: 1, engine, functions: [entry] }), "/x/aether.yaml", options),
+        ).toHaveProperty("ok");
+      }),
+    );
   });
 });
 
@@ -174,7 +277,29 @@ describe("secrets", () => {
   const text = `version: 1\nengine: {}\nfunctions:\n  - id: hello\n    command: sh\n    env:\n      A: ${secret}\n      B: "x ${secret} y"\n      C: |\n        ${secret}\n        more ${secret}\n    warmup:\n      - { path: /, headers: { authorization: ${secret} }, body: '${secret}' }\n  - { id: other, command: sh, env: { D: ${secret}, E: [${secret}] } }\n`;
 
   it("are not printed, wherever the file is broken", () => {
-    const damage = fc.record({ at: fc.nat({ max: text.length }), drop: fc.nat({ max: 3 }), add: fc.constantFrom("", '"', "'", "{", "[", "}", ":", "\t", "\n", "- ", "!x ", "*", "&", "@", "%", "|", "\\q") });
+    const damage = fc.record({
+      at: fc.nat({ max: text.length }),
+      drop: fc.nat({ max: 3 }),
+      add: fc.constantFrom(
+        "",
+        '"',
+        "'",
+        "{",
+        "[",
+        "}",
+        ":",
+        "\t",
+        "\n",
+        "- ",
+        "!x ",
+        "*",
+        "&",
+        "@",
+        "%",
+        "|",
+        "\\q",
+      ),
+    });
     fc.assert(
       fc.property(damage, ({ at, drop, add }) => {
         const broken = text.slice(0, at) + add + text.slice(at + drop);
@@ -199,9 +324,17 @@ describe("ports of other programs", () => {
     const { port } = server.address() as AddressInfo;
     const text = one("").replace("8080", String(port));
     const result = parseConfig(text, join(dir, "aether.yaml"), { ...options, checkPorts: true });
-    const own = parseConfig(text, join(dir, "aether.yaml"), { ...options, checkPorts: true, ownPorts: new Set([port]) });
+    const own = parseConfig(text, join(dir, "aether.yaml"), {
+      ...options,
+      checkPorts: true,
+      ownPorts: new Set([port]),
+    });
     await new Promise((done) => void server.close(done));
-    expect(result.ok ? [] : result.problems.map(({ code, message }) => [code, message.includes(`(pid ${process.pid})`)])).toEqual([["AE_CONFIG_PORT_TAKEN", true]]);
+    expect(
+      result.ok
+        ? []
+        : result.problems.map(({ code, message }) => [code, message.includes(`(pid ${process.pid})`)]),
+    ).toEqual([["AE_CONFIG_PORT_TAKEN", true]]);
     expect(own.ok).toBe(true);
   });
 });
@@ -214,10 +347,17 @@ describe("examples", () => {
   });
 
   it("says serve for the engine and fail for one function", () => {
-    const result = loadConfig(fromRoot("fixtures/aether.yaml"), { ...options, machine: { ...testMachine, path } });
+    const result = loadConfig(fromRoot("fixtures/aether.yaml"), {
+      ...options,
+      machine: { ...testMachine, path },
+    });
     const config = result.ok ? result.config : null;
     expect(config?.engine.onViolation).toBe("serve");
-    expect(config?.functions.filter(({ onViolation }) => onViolation === "fail").map(({ id }) => id)).toEqual(["hello-python"]);
-    expect(config?.functions.map(({ triggerPort }) => triggerPort)).toEqual([8080, 8081, 8082, 8083, 8084, 8085]);
+    expect(config?.functions.filter(({ onViolation }) => onViolation === "fail").map(({ id }) => id)).toEqual(
+      ["hello-python"],
+    );
+    expect(config?.functions.map(({ triggerPort }) => triggerPort)).toEqual([
+      8080, 8081, 8082, 8083, 8084, 8085,
+    ]);
   });
 });

@@ -8,7 +8,8 @@ export const testMachine: Machine = {
   path: "/usr/local/bin:/usr/bin:/bin",
   self: { uid: 0, gid: 0, groups: [0], name: "root" },
   users: {
-    passwd: "root:x:0:0:root:/root:/bin/sh\nworker:x:1234:1235::/:/bin/false\nnobody:x:65534:65534::/:/bin/false\n",
+    passwd:
+      "root:x:0:0:root:/root:/bin/sh\nworker:x:1234:1235::/:/bin/false\nnobody:x:65534:65534::/:/bin/false\n",
     group: "root:x:0:\nworkers:x:1235:\nextra:x:77:someone,worker\nnogroup:x:65534:\n",
   },
 };

@@ -6,8 +6,7 @@ import { parseYaml } from "../../../src/engine/config/parse-yaml.ts";
 import { Positions, shorten } from "../../../src/engine/config/positions.ts";
 
 const at = (text: string, path: (string | number)[], atKey = false): unknown => {
-  const { document, lines } = parseYaml(text);
-  const place = new Positions(text, document, lines).of(path, atKey);
+  const place = new Positions(text, parseYaml(text)).of(path, atKey);
   return [place.line, place.column, place.text];
 };
 
@@ -32,18 +31,23 @@ describe("positions", () => {
     const leaf = fc.integer({ min: 0, max: 999_999 });
     const key = fc.constantFrom("a", "b", "c_d", "long key");
     const tree = fc.letrec<{ node: unknown }>((tie) => ({
-      node: fc.oneof({ maxDepth: 4 }, leaf, fc.array(tie("node"), { minLength: 1, maxLength: 3 }), fc.dictionary(key, tie("node"), { minKeys: 1, maxKeys: 3 })),
+      node: fc.oneof(
+        { maxDepth: 4 },
+        leaf,
+        fc.array(tie("node"), { minLength: 1, maxLength: 3 }),
+        fc.dictionary(key, tie("node"), { minKeys: 1, maxKeys: 3 }),
+      ),
     })).node;
     const leaves = (value: unknown, path: (string | number)[]): [(string | number)[], unknown][] => {
       if (Array.isArray(value)) return value.flatMap((item, index) => leaves(item, [...path, index]));
-      if (typeof value === "object" && value !== null) return Object.entries(value).flatMap(([name, item]) => leaves(item, [...path, name]));
+      if (typeof value === "object" && value !== null)
+        return Object.entries(value).flatMap(([name, item]) => leaves(item, [...path, name]));
       return [[path, value]];
     };
     fc.assert(
       fc.property(tree, fc.boolean(), (value, flow) => {
         const source = stringify(value, flow ? { collectionStyle: "flow" } : {});
-        const { document, lines } = parseYaml(source);
-        const positions = new Positions(source, document, lines);
+        const positions = new Positions(source, parseYaml(source));
         const rows = source.split("\n");
         for (const [path, scalar] of leaves(value, [])) {
           const place = positions.of(path);

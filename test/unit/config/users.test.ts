@@ -24,7 +24,19 @@ describe("findUser", () => {
     expect(find("4321")).toMatch(/has no entry/);
   });
 
-  it.each(["", ":", "worker:", ":worker", "a:b:c", "wroker", "worker:none", "-1", "4294967295", "99999999999", "1e3"])("refuses %j", (text) => {
+  it.each([
+    "",
+    ":",
+    "worker:",
+    ":worker",
+    "a:b:c",
+    "wroker",
+    "worker:none",
+    "-1",
+    "4294967295",
+    "99999999999",
+    "1e3",
+  ])("refuses %j", (text) => {
     expect(typeof find(text)).toBe("string");
   });
 
