@@ -1,4 +1,8 @@
-/** The console against the fake engine, to look at it: see test/README.md. Arguments: [count] [--attached] [--starting] [--light]. */
+/**
+ * The console against the fake engine, to look at it. Arguments: [count] [--attached] [--starting] [--light] [--read-only].
+ * Node cannot run .tsx: compile it with `tsc --outDir` into a folder with `{"type": "module"}` and a link to node_modules.
+ * DEMO_PACE_MS is the time between two steps of the fake engine.
+ */
 import { AetherError } from "../../src/protocol/errors.ts";
 import type { WakeTier } from "../../src/protocol/states.ts";
 import type { FunctionView } from "../../src/protocol/views.ts";

@@ -74,7 +74,7 @@ test("wakes show restore, total and what was over budget", async () => {
   engine.event({ ...wake, restoreMs: 8.4, totalMs: 9.1, overBudget: false });
   engine.event({ ...wake, restoreMs: 21.4, totalMs: 24, overBudget: true });
   const text = await screen.see("1 over budget");
-  expect(text).toMatch(/api .*snapshot .*21\.4 ms .*24\.0 ms .*█/);
+  expect(text).toMatch(/api .*snapshot .*21\.4 ms .*24\.0 ms .*━/);
 });
 
 test("a refused reload marks the tab and shows each problem at its place", async () => {

@@ -37,7 +37,8 @@ function fitHints(hints: readonly Hint[], room: number, tail: readonly Hint[]): 
     if (lineWidth(line(...kept, ...next, ...end)) > room + 2) break;
     kept.push(...next);
   }
-  return [...kept, ...end];
+  // Without the gap after the last one, which would only make the row too long.
+  return [...kept, ...end].slice(0, -1);
 }
 
 export function hintLine(state: ConsoleState): Line {

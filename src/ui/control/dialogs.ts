@@ -14,15 +14,15 @@ const afterwards = (fn: FunctionView): string =>
 
 function processes(fn: FunctionView): string {
   const pids = fn.instances.flatMap((instance) => instance.pid ?? []);
-  if (pids.length === 0) return "It has no process just now.";
-  return `${pids.length === 1 ? "Process" : "Processes"} ${pids.join(", ")} ${pids.length === 1 ? "ends" : "end"} at once, without a signal it could handle.`;
+  if (pids.length === 0) return "It has no process just now; what is under way is stopped.";
+  return `${pids.length === 1 ? "Process" : "Processes"} ${pids.join(", ")} ${pids.length === 1 ? "ends" : "end"} at once, without a signal it could handle. What is in memory and not in a snapshot is lost.`;
 }
 
 export function killDialog(fn: FunctionView): Confirm {
   return {
     type: "confirm",
     title: `Kill ${fn.id}?`,
-    lines: [`${processes(fn)} What is in memory and not in a snapshot is lost.${afterwards(fn)}`],
+    lines: [processes(fn) + afterwards(fn)],
     yes: `Kill ${fn.id}`,
     no: "Leave it",
     chosen: "no",

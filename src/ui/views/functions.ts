@@ -121,7 +121,8 @@ function tableColumns(
     {
       id: "error",
       title: "LAST ERROR",
-      width: 10,
+      // A whole code rather than the chart of restores, where both do not fit.
+      width: width >= 108 && rows.some((fn) => fn.lastError !== null) ? 20 : 10,
       align: "left",
       rank: 5.5,
       cell: (fn, size) => {
@@ -179,14 +180,15 @@ export function functionsLines(state: ConsoleState, width: number, height: numbe
   return [header, ...body];
 }
 
-/** What the table shows beyond its rows, for the rule above the pane: filter, order, rows out of sight. */
-export function tableNote(state: ConsoleState): Line {
+/** What the table shows beyond its rows, for the rule below it: filter, order, rows out of sight. */
+export function tableNote(state: ConsoleState, outOfSight: string): Line {
   const { filter, sort, reversed } = state.ui.table;
   const rows = tableRows(state).length;
   const all = shownData(state).view?.functions.length ?? 0;
-  const parts: Span[] = [];
+  const notes: Span[][] = [];
   if (filter !== "")
-    parts.push(span(`filter `, "dim"), span(filter, "strong"), span(` ${rows} of ${all}  `, "dim"));
-  if (sort !== "file") parts.push(span(`by ${sortTitles[sort]}${reversed ? ", reversed" : ""}  `, "dim"));
-  return line(...parts);
+    notes.push([span("filter ", "dim"), span(filter, "strong"), span(` ${rows} of ${all}`, "dim")]);
+  if (sort !== "file") notes.push([span(`by ${sortTitles[sort]}${reversed ? ", reversed" : ""}`, "dim")]);
+  if (outOfSight !== "") notes.push([span(outOfSight, "dim")]);
+  return line(...notes.flatMap((note, index) => (index === 0 ? note : [span("  "), ...note])));
 }

@@ -49,7 +49,7 @@ function hiddenNote(state: ConsoleState, { main }: Layout): Line {
   const { offset } = state.ui.table;
   const below = Math.max(0, tableRows(state).length - offset - Math.max(0, main - 1));
   const parts = [...(offset > 0 ? [`↑${offset}`] : []), ...(below > 0 ? [`↓${below}`] : [])];
-  return line(...tableNote(state).spans, span(parts.join(" "), "dim"));
+  return tableNote(state, parts.join(" "));
 }
 
 /** The rule between the table and what is below it; `null` where there is nothing below. */

@@ -9,7 +9,7 @@ import type { WakeRecord } from "../store/data.ts";
 import type { ConsoleState } from "../store/types.ts";
 import { nothingYet } from "./empty.ts";
 
-/** Restore solid, the rest of the wake light, the budget a stroke across both. */
+/** Restore as a thick stroke, the rest of the wake as a thin one, the budget a stroke across both. */
 function barSpans(
   wake: WakeRecord,
   budgetMs: number | null,
@@ -23,8 +23,8 @@ function barSpans(
   const parts: Span[] = [];
   for (let cell = 0; cell < width; cell += 1) {
     if (cell === mark) parts.push(span("┆", "warn"));
-    else if (cell < restore) parts.push(span("█", wake.overBudget ? "warn" : "calm"));
-    else if (cell < total) parts.push(span("▒", "dim"));
+    else if (cell < restore) parts.push(span("━", wake.overBudget ? "warn" : "calm"));
+    else if (cell < total) parts.push(span("─", "dim"));
     else parts.push(span(" "));
   }
   return parts;
@@ -104,6 +104,6 @@ export function wakesTitle(state: ConsoleState): Line {
     span("wakes", "strong"),
     span(`  the last ${wakes.length}  `, "dim"),
     span(late === 0 ? "none over budget" : `${late} over budget`, late === 0 ? "good" : "warn"),
-    span("   █ restore  ▒ the rest  ┆ budget", "dim"),
+    span("   ━ restore  ─ the rest  ┆ budget", "dim"),
   );
 }

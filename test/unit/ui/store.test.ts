@@ -307,7 +307,7 @@ describe("any session", () => {
           expect(used).toBe(layout.rows);
           expect(Math.min(layout.main, layout.lowerRows)).toBeGreaterThanOrEqual(0);
           expect(mainLines(state, layout).length).toBeLessThanOrEqual(Math.max(layout.main, 9));
-          if (divider !== null) expect(lineWidth(divider)).toBeLessThanOrEqual(layout.columns);
+          expect(divider === null ? 0 : lineWidth(divider)).toBeLessThanOrEqual(layout.columns);
           lowerLines(state, layout);
         }
       }),

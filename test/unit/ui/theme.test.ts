@@ -65,7 +65,7 @@ describe("copying", () => {
     ).toEqual(["wl-copy", "xclip"]);
     expect(clipboardTools({}, "linux")).toEqual([]);
     expect(osc52("api", {})).toBe("\u001b]52;c;YXBp\u0007");
-    expect(osc52("api", { TMUX: "x" })).toMatch(/^\u{1b}Ptmux;/u);
+    expect(osc52("api", { TMUX: "x" })).toContain("\u001bPtmux;\u001b\u001b]52");
     expect(osc52("x".repeat(60_000), {})).toBeNull();
   });
 });
