@@ -112,6 +112,8 @@ export async function runConsole(
     {
       stdout,
       stdin,
+      // The caller has seen that this is a terminal. Left to itself Ink would draw nothing where CI is set.
+      interactive: true,
       alternateScreen: !spoken,
       exitOnCtrlC: false,
       patchConsole: false,
