@@ -18,6 +18,7 @@
 #define WIRE_VERSION 1
 #define WIRE_MAX_MESSAGE 196608 /* fits the default SO_SNDBUF of 212,992 */
 #define WIRE_MAX_FDS 32
+#define WIRE_CAPS_AMBIENT (UINT64_C(1) << 63)
 
 struct wire_header {
 	uint32_t magic;
@@ -44,7 +45,7 @@ enum wire_type {
 	WIRE_SANDBOX = 16,  /* CLONE_FLAGS, NAME; FD(role control): init's end of its socket. OK: PID + pidfd */
 	WIRE_ON_DEATH = 17, /* CGROUP*, UNLINK*, SYSCTL*: what to undo when the engine's socket closes. Replaces the last list */
 	/* engine -> init */
-	WIRE_SETUP = 32,  /* HOSTNAME, MOUNT*, MKDIR*, SYMLINK*, SYSCTL*, LOOPBACK; in the order of the message */
+	WIRE_SETUP = 32,  /* HOSTNAME, MOUNT*, MKDIR*, MKNOD*, SYMLINK*, SYSCTL*, LOOPBACK; in the order of the message */
 	WIRE_SPAWN = 33,  /* a program; see below. OK: PID, HELD* + descriptors asked for */
 	WIRE_KILL = 34,   /* PID (in the sandbox; -1 all but init), SIGNAL */
 	WIRE_SOCKET = 35, /* FAMILY, SOCKTYPE: a non-blocking socket made inside the sandbox. OK + descriptor */
@@ -60,11 +61,11 @@ enum wire_tag {
 	TAG_CLONE_FLAGS = 6, /* u64: CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS [| CLONE_NEWNET], nothing else */
 	TAG_NAME = 7,        /* text: shown as the process title of init */
 	TAG_FD = 8,          /* u32 role, u32 number */
-	TAG_CGROUP = 9,      /* text: directory to remove; what still lives in it is killed first */
-	TAG_UNLINK = 10,     /* text: file or empty directory to remove */
+	TAG_CGROUP = 9,      /* text: directory below /sys/fs/cgroup to remove with its children; what still lives in it is killed first */
+	TAG_UNLINK = 10,     /* text: regular file, socket or empty directory to remove; no symbolic link on the way to it */
 	TAG_SYSCTL = 11,     /* text "path\0value": path under /proc/sys */
 	TAG_HOSTNAME = 12,   /* text */
-	TAG_MOUNT = 13,      /* text "type\0source\0target\0flags (decimal MS_*)\0data"; type "bind" makes the two-step read-only remount itself; target made if missing (a file for a file) */
+	TAG_MOUNT = 13,      /* text "type\0source\0target\0flags (decimal MS_*)\0data"; types bind, rbind, tmpfs, proc, devpts, mqueue, move, remount, propagation; bind and rbind take the flags RDONLY, NOSUID, NODEV, NOEXEC and apply them themselves; target made if missing (a file for a file), not for move, remount and propagation */
 	TAG_MKDIR = 14,      /* text "path\0mode (octal)\0uid\0gid" */
 	TAG_SYMLINK = 15,    /* text "target\0path" */
 	TAG_LOOPBACK = 16,   /* empty: bring lo up (own network namespace) */
@@ -75,7 +76,7 @@ enum wire_tag {
 	TAG_UID = 35,        /* u32 */
 	TAG_GID = 36,        /* u32 */
 	TAG_GROUPS = 37,     /* u32[] */
-	TAG_CAPS = 38,       /* u64: capabilities kept (bounding, permitted, effective; inheritable and ambient emptied; ambient = caps when uid != 0 and AMBIENT is set) */
+	TAG_CAPS = 38,       /* u64: capabilities kept (bounding, permitted, effective; inheritable and ambient emptied). A program with uid != 0 has none of them, they bound what set-uid programs give it; with bit 63 (WIRE_CAPS_AMBIENT) it has them all, as inheritable and ambient too */
 	TAG_NO_NEW_PRIVS = 39, /* empty */
 	TAG_IO_URING_GUARD = 40, /* empty: seccomp filter, io_uring_setup -> ENOSYS */
 	TAG_LAST_PID = 41,   /* u32: written to ns_last_pid first */
