@@ -159,7 +159,9 @@ function readText(file: string): string | null {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    const { code } = error as NodeJS.ErrnoException;
+    // ENOTDIR: an entry of the runtime folder that is no engine's.
+    if (code === "ENOENT" || code === "ENOTDIR") return null;
     throw error;
   }
 }

@@ -130,9 +130,9 @@ async function stop(): Promise<void> {
 
 /** The engine cannot go on: what can be cleaned is cleaned, and the main thread hears why. */
 async function fail(error: AetherError): Promise<void> {
-  if (stopping) return;
+  const first = !stopping;
   stopping = true;
-  if (running !== null) {
+  if (first && running !== null) {
     const { engine, server, lock, watcher } = running;
     await watcher?.[Symbol.asyncDispose]();
     await engine.abandon();
@@ -150,5 +150,5 @@ function end(): void {
 
 port.on("message", (order: EngineOrder) => {
   const work = order.type === "start" ? start(order) : stop();
-  work.catch((error: unknown) => void fail(toAetherError(error)));
+  work.catch((error: unknown) => void fail(toAetherError(error)).catch(() => end()));
 });

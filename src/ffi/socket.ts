@@ -84,21 +84,43 @@ export function listen(fd: Fd, backlog: number): void {
   checked(cListen(fd.number, backlog) as number, "listen");
 }
 
-/** Binds and listens on a trigger port, dual-stack for AF_INET6. Throws SyscallError EADDRINUSE when it is taken. */
-export function listenInet(family: typeof AF_INET | typeof AF_INET6, port: number, backlog: number): Fd {
-  const fd = inetSocket(family);
+/** Where a socket listens, so that another can be opened in its place. */
+export interface ListenAddress extends InetAddress {
+  /** AF_INET6 only: IPv4 clients do not reach it. */
+  readonly v6Only: boolean;
+}
+
+/** All addresses of a family; dual-stack for AF_INET6. */
+export function anyAddress(family: typeof AF_INET | typeof AF_INET6, port: number): ListenAddress {
+  return { family, address: new Uint8Array(family === AF_INET ? 4 : 16), port, v6Only: false };
+}
+
+/** Binds and listens. Throws SyscallError EADDRINUSE when the port is taken. */
+export function listenInet(target: ListenAddress, backlog: number): Fd {
+  const fd = inetSocket(target.family);
   try {
     setFlag(fd, SOL_SOCKET, SO_REUSEADDR, true);
     setFlag(fd, SOL_SOCKET, SO_REUSEPORT, true);
-    if (family === AF_INET6) setFlag(fd, IPPROTO_IPV6, IPV6_V6ONLY, false);
-    const raw = encodeAddress({ family, address: new Uint8Array(family === AF_INET ? 4 : 16), port });
-    checked(cBind(fd.number, raw, raw.length) as number, "bind", `port ${port}`);
+    if (target.family === AF_INET6) setFlag(fd, IPPROTO_IPV6, IPV6_V6ONLY, target.v6Only);
+    const raw = encodeAddress(target);
+    checked(cBind(fd.number, raw, raw.length) as number, "bind", `port ${target.port}`);
     listen(fd, backlog);
     return fd;
   } catch (error) {
     fd.close();
     throw error;
   }
+}
+
+/** Where an inet socket listens. Throws SyscallError for a socket of another family. */
+export function listenAddress(fd: Fd): ListenAddress {
+  const address = localAddress(fd);
+  if (address === null) throw new SyscallError("getsockname", errno.EINVAL, "not an inet socket");
+  const value = new Int32Array(1);
+  if (address.family === AF_INET6) {
+    checked(cGetsockopt(fd.number, IPPROTO_IPV6, IPV6_V6ONLY, value, new Uint32Array([4])) as number, "getsockopt");
+  }
+  return { ...address, v6Only: value[0] === 1 };
 }
 
 /** A listening unix socket; the file must not exist. */
@@ -135,9 +157,15 @@ export function closeWithReset(fd: Fd): void {
   fd.close();
 }
 
-/** Ends both directions of a connection. */
-export function shutdownBoth(fd: Fd): void {
+/** Ends our direction of a connection: the peer reads an end of file. */
+export function shutdownWrite(fd: Fd): void {
+  cShutdown(fd.number, 1);
+}
+
+/** Ends a connection in both directions, for whoever has it open, and closes this duplicate. */
+export function endConnection(fd: Fd): void {
   cShutdown(fd.number, 2);
+  fd.close();
 }
 
 /** Local address and port of an inet socket; `null` for another family. */

@@ -1,4 +1,7 @@
 /** A function's first state, as its declaration wants it: a proven snapshot, running, or asleep until somebody connects. */
+import { existsSync } from "node:fs";
+import { AF_INET, AF_INET6, anyAddress } from "../../ffi/socket.ts";
+import type { ListenAddress } from "../../ffi/socket.ts";
 import { AetherError } from "../../protocol/errors.ts";
 import type { Image } from "../snapshot/image.ts";
 import type { FunctionCore } from "./function-core.ts";
@@ -23,7 +26,8 @@ export async function begin(core: FunctionCore, cause: string): Promise<void> {
 
 /** Takes over an image that an earlier engine left and that fits. The port is opened here: nothing runs that could. */
 export async function beginAdopted(core: FunctionCore, image: Image): Promise<void> {
-  if (core.config.triggerPort !== null) openPort(core, core.config.triggerPort);
+  const listens = image.manifest.listens.map((entry) => ({ ...entry, address: Uint8Array.from(entry.address) }));
+  for (const address of listens) openPort(core, address);
   core.setImage(image);
   core.machine.step("WarmSnapshot", { instance: "", durationMs: 0, cause: "adopted" });
   awaitConnection(core, 0);
@@ -32,13 +36,15 @@ export async function beginAdopted(core: FunctionCore, image: Image): Promise<vo
 
 function beginLazy(core: FunctionCore): void {
   if (core.config.triggerPort === null) return;
-  if (core.held.isEmpty) openPort(core, core.config.triggerPort);
+  // Which family the function will listen on is not known yet; clients on the other one are relayed once it does.
+  if (core.held.isEmpty) openPort(core, anyAddress(existsSync("/proc/net/if_inet6") ? AF_INET6 : AF_INET, core.config.triggerPort));
   awaitConnection(core, 0);
 }
 
-function openPort(core: FunctionCore, port: number): void {
+function openPort(core: FunctionCore, address: ListenAddress): void {
+  const { port } = address;
   try {
-    core.held.openPlaceholder(port);
+    core.held.openPlaceholder(address);
   } catch (error) {
     throw new AetherError("AE_PORT_TAKEN", `${core.id}: port ${port} cannot be opened`, {
       why: error instanceof Error ? error.message : String(error),
@@ -65,7 +71,7 @@ async function beginAsleep(core: FunctionCore, cause: string): Promise<void> {
       watchIdle(core, false, core.around.monotonic());
       return;
     }
-    image = (await core.driver.snapshot(instance)).image;
+    image = (await core.driver.snapshot(instance, core.held.addresses)).image;
   } catch (error) {
     // It runs, and stays: a function that cannot sleep is better than none.
     core.machine.setActivity(null);

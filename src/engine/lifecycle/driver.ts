@@ -3,6 +3,7 @@
  * behind the same interface. A driver knows one function; the lifecycle calls it from one queue, never twice at once.
  */
 import type { Fd } from "../../ffi/fd.ts";
+import type { ListenAddress } from "../../ffi/socket.ts";
 import type { Image } from "../snapshot/image.ts";
 
 /** How an instance ended. */
@@ -19,7 +20,7 @@ export interface InstanceExit {
 /** A listening socket of an instance, duplicated into the engine. */
 export interface TakenListener {
   readonly port: number;
-  readonly inode: string;
+  readonly address: ListenAddress;
   readonly fd: Fd;
 }
 
@@ -28,7 +29,7 @@ export interface InstanceStats {
   readonly cpuMs: number | null;
 }
 
-/** Which connections are open, for the decision to sleep. */
+/** One running copy of a function. */
 export interface Instance {
   readonly id: string;
   /** Host process id of its first process. */
@@ -77,10 +78,10 @@ export interface InstanceDriver extends AsyncDisposable {
    */
   start(): Promise<Instance>;
   /**
-   * Saves a running instance. It is left stopped: `discard` ends it, `proceed` lets it go on.
+   * Saves a running instance; where it listens is kept with the image. It is left stopped: `discard` ends it, `proceed` lets it go on.
    * @throws AetherError AE_DUMP_FAILED; the instance runs on then
    */
-  snapshot(instance: Instance): Promise<DumpResult>;
+  snapshot(instance: Instance, listens: readonly ListenAddress[]): Promise<DumpResult>;
   /** Lets an instance go on that `snapshot` left stopped. */
   proceed(instance: Instance): Promise<void>;
   /**

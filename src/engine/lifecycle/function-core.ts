@@ -3,6 +3,7 @@ import type { FunctionConfig } from "../../protocol/config.ts";
 import type { AetherError, ErrorData } from "../../protocol/errors.ts";
 import type { EventBody } from "../../protocol/events.ts";
 import type { Image } from "../snapshot/image.ts";
+import type { FrozenConnections } from "../wake/frozen-connections.ts";
 import type { HeldListeners } from "../wake/held-listeners.ts";
 import type { IdleMonitor } from "../wake/idle-monitor.ts";
 import type { Gate } from "../wake/gate.ts";
@@ -33,6 +34,7 @@ export interface FunctionParts {
   readonly driver: InstanceDriver;
   readonly held: HeldListeners;
   readonly idle: IdleMonitor;
+  readonly connections: FrozenConnections;
 }
 
 export class FunctionCore {
@@ -41,6 +43,7 @@ export class FunctionCore {
   readonly driver: InstanceDriver;
   readonly held: HeldListeners;
   readonly idle: IdleMonitor;
+  readonly connections: FrozenConnections;
   readonly machine: StateMachine;
   readonly queue: OperationQueue;
   /** Failed wakes and short lives in a row. */
@@ -65,6 +68,7 @@ export class FunctionCore {
     this.driver = parts.driver;
     this.held = parts.held;
     this.idle = parts.idle;
+    this.connections = parts.connections;
     this.queue = new OperationQueue(config.id);
     this.backoff = new Backoff(() => around.monotonic());
     this.machine = new StateMachine({

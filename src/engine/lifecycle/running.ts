@@ -50,6 +50,7 @@ function instanceEnded(core: FunctionCore, instance: Instance, exit: InstanceExi
   if (expected) return;
   core.instance = null;
   core.idle.stop();
+  core.connections[Symbol.dispose]();
   core.machine.instanceGone(core.image !== null);
   if (exit.outOfMemory) core.report(outOfMemory(core));
   const waitMs = core.backoff.ended(core.around.now() - instance.startedAtMs);
@@ -83,6 +84,7 @@ export async function endInstance(core: FunctionCore, how: (instance: Instance) 
   const instance = core.instance;
   if (instance === null) return;
   core.idle.stop();
+  core.connections[Symbol.dispose]();
   core.ending = true;
   try {
     await how(instance);

@@ -1,9 +1,10 @@
 /** Going to sleep: freezing, and the snapshot. A client that arrives in the middle turns the sleep round. */
+import { endConnection } from "../../ffi/socket.ts";
 import { AetherError } from "../../protocol/errors.ts";
 import type { FunctionCore } from "./function-core.ts";
 import type { Instance } from "./driver.ts";
 import { endInstance, watchIdle } from "./running.ts";
-import { awaitConnection, resumeSuspended } from "./wake.ts";
+import { awaitConnection, resumeSuspended, wakeSoon } from "./wake.ts";
 
 /** How long a snapshot ordered by a person waits for open connections to close. */
 const connectionsWaitMs = 1_000;
@@ -32,6 +33,7 @@ export async function suspend(core: FunctionCore, cause: string): Promise<void> 
   core.machine.step("Suspended", { instance: instance.id, durationMs, cause });
   watchIdle(core, true, startedAt);
   awaitConnection(core, 0);
+  if (core.config.idle.ignoreOpen) core.connections.watch(instance.takeConnections(), () => wakeSoon(core, "data"));
 }
 
 /** Running, Suspended or Uninitialized (with an instance just started) -> WarmSnapshot. */
@@ -44,8 +46,10 @@ export async function goToSleep(core: FunctionCore, order: SleepOrder): Promise<
   if (core.machine.state === "Suspended") {
     // CRIU cannot stop a frozen process: it hangs, and the process dies of SIGTRAP when CRIU is killed.
     core.held.stopWatching();
+    core.connections[Symbol.dispose]();
     instance.resume();
   }
+  if (core.config.idle.ignoreOpen) for (const socket of instance.takeConnections()) endConnection(socket);
   if (!(await connectionsAllow(core, instance, order))) {
     if (core.machine.state === "Suspended") resumeSuspended(core, "connection", startedAt);
     else watchIdle(core, false, startedAt);
@@ -77,7 +81,7 @@ export async function prepareNext(core: FunctionCore): Promise<void> {
 async function dump(core: FunctionCore, instance: Instance, order: SleepOrder, startedAt: number): Promise<boolean> {
   core.machine.setActivity("dumping");
   try {
-    const { image } = await core.driver.snapshot(instance);
+    const { image } = await core.driver.snapshot(instance, core.held.addresses);
     if (order.automatic && core.held.hasQueued()) {
       await core.driver.proceed(instance);
       core.around.discard(image.directory);
@@ -107,7 +111,9 @@ function goOnRunning(core: FunctionCore, since: number): void {
 /** Whether open connections let the function sleep. @throws AetherError AE_CONNECTIONS_OPEN, for an order of a person */
 async function connectionsAllow(core: FunctionCore, instance: Instance, order: SleepOrder): Promise<boolean> {
   if (core.config.connections !== "refuse") return true;
-  const deadline = core.around.monotonic() + (order.automatic ? 0 : connectionsWaitMs);
+  // Connections ended just now take the function a moment to close.
+  const waits = !order.automatic || core.config.idle.ignoreOpen;
+  const deadline = core.around.monotonic() + (waits ? connectionsWaitMs : 0);
   let open = instance.openConnections();
   while (open > 0 && core.around.monotonic() < deadline) {
     await new Promise((resolve) => setTimeout(resolve, connectionsPollMs));

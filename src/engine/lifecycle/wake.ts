@@ -3,6 +3,7 @@ import { AetherError, isAetherError, toAetherError } from "../../protocol/errors
 import type { WakeTier } from "../../protocol/states.ts";
 import type { FunctionCore } from "./function-core.ts";
 import type { Instance } from "./driver.ts";
+import { markWoken } from "../snapshot/image.ts";
 import { adopt, holdListeners, watchIdle } from "./running.ts";
 import { prepareNext } from "./sleep.ts";
 
@@ -23,10 +24,13 @@ export function awaitConnection(core: FunctionCore, waitMs: number): void {
     }, waitMs);
     return;
   }
-  core.held.watch(() => {
-    const order: WakeOrder = { cause: "connection", seenAtMs: core.around.monotonic() };
-    void core.queue.run(() => wake(core, order)).catch((error: unknown) => wakeFailed(core, toAetherError(error)));
-  });
+  core.held.watch(() => wakeSoon(core, "connection"));
+}
+
+/** Queues a wake that something outside has asked for. */
+export function wakeSoon(core: FunctionCore, cause: string): void {
+  const order: WakeOrder = { cause, seenAtMs: core.around.monotonic() };
+  void core.queue.run(() => wake(core, order)).catch((error: unknown) => wakeFailed(core, toAetherError(error)));
 }
 
 /** Brings the function to Running from wherever it is; nothing to do when it runs already. */
@@ -52,6 +56,7 @@ export function resumeSuspended(core: FunctionCore, cause: string, seenAtMs: num
   const instance = core.instance;
   if (instance === null) return;
   core.held.stopWatching();
+  core.connections[Symbol.dispose]();
   instance.resume();
   const totalMs = core.around.monotonic() - seenAtMs;
   core.machine.step("Running", { instance: instance.id, durationMs: totalMs, cause });
@@ -103,7 +108,11 @@ export async function startInstance(core: FunctionCore): Promise<Instance> {
     core.coldStarts += 1;
     // Duplicates of the new listeners first, then the old ones are closed: the port is never without an owner.
     adopt(core, instance);
+    const relayed = core.held.relayed;
     holdListeners(core, instance);
+    if (core.held.relayed > relayed) {
+      core.notice(`${core.held.relayed - relayed} clients of its first start are relayed: it listens on another address family`);
+    }
     return instance;
   } finally {
     core.machine.setActivity(null);
@@ -115,6 +124,7 @@ function settle(core: FunctionCore, instance: Instance): void {
   setImmediate(() => {
     if (core.instance !== instance) return;
     if (core.held.isEmpty) holdListeners(core, instance);
+    if (core.image !== null && !core.image.manifest.golden) markWoken(core.image);
     watchIdle(core, false, core.around.monotonic());
     core.around.changed(core.id);
   });

@@ -20,6 +20,7 @@ import { SandboxDriver } from "../sandbox/sandbox-driver.ts";
 import { checkCriu } from "../snapshot/check-criu.ts";
 import type { Image } from "../snapshot/image.ts";
 import { Gate } from "../wake/gate.ts";
+import { FrozenConnections } from "../wake/frozen-connections.ts";
 import { HeldListeners } from "../wake/held-listeners.ts";
 import { IdleMonitor } from "../wake/idle-monitor.ts";
 import { PortPrograms } from "../wake/port-programs.ts";
@@ -150,7 +151,8 @@ export class Reactor {
     const driver = new SandboxDriver(this.#context, { config, cgroup, lastOutput: () => output.lines() });
     const held = new HeldListeners(this.#epoll, this.#ports);
     const idle = new IdleMonitor(this.#ports);
-    return { runtime: new FunctionRuntime(config, { driver, held, idle }, this.#surroundings()), output };
+    const connections = new FrozenConnections(this.#epoll);
+    return { runtime: new FunctionRuntime(config, { driver, held, idle, connections }, this.#surroundings()), output };
   }
 
   /** Brings all functions to their first states, as many at once as restores may run. */

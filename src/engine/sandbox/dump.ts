@@ -1,6 +1,7 @@
 /** Saving a running instance: a CRIU inside its own sandbox, so that the image holds no namespaces. */
 import { release } from "node:os";
 import { openDirectory } from "../../ffi/fd.ts";
+import type { ListenAddress } from "../../ffi/socket.ts";
 import { AetherError } from "../../protocol/errors.ts";
 import type { FunctionConfig } from "../../protocol/config.ts";
 import type { DumpResult } from "../lifecycle/driver.ts";
@@ -25,6 +26,7 @@ export interface DumpRequest {
   readonly instance: SandboxInstance;
   readonly images: ImageFolder;
   readonly workDirectory: string;
+  readonly listens: readonly ListenAddress[];
 }
 
 /**
@@ -79,6 +81,7 @@ export async function dumpInstance(context: SandboxContext, request: DumpRequest
       tcp: config.connections,
       stdout: instance.pipes.names.stdout,
       stderr: instance.pipes.names.stderr,
+      listens: request.listens.map(({ family, address, port, v6Only }) => ({ family, address: [...address], port, v6Only })),
       sizeBytes: folderBytes(directory),
       dumpMs: durationMs,
       trialMs: null,

@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { openForWriting } from "../../ffi/fd.ts";
 import type { Fd } from "../../ffi/fd.ts";
 import { AF_INET, SOCK_STREAM } from "../../ffi/socket.ts";
+import type { ListenAddress } from "../../ffi/socket.ts";
 import { AetherError, isAetherError } from "../../protocol/errors.ts";
 import type { FunctionConfig } from "../../protocol/config.ts";
 import type { DumpResult, Instance, InstanceDriver, WakeOptions, WakeResult } from "../lifecycle/driver.ts";
@@ -52,7 +53,9 @@ export class SandboxDriver implements InstanceDriver {
     this.#config = config;
     this.#cgroup = options.cgroup;
     this.#lastOutput = options.lastOutput;
-    this.#visible = [...new Set([config.cwd, dirname(config.program)])];
+    // CRIU with its libraries runs inside the sandbox too.
+    const criuPrefix = dirname(dirname(context.criu.binary));
+    this.#visible = [...new Set([config.cwd, dirname(config.program), criuPrefix])];
     const root = `${context.snapshotRoot}/${config.id}`;
     this.#images = new ImageFolder(root);
     this.#workDirectory = `${root}/work`;
@@ -161,12 +164,13 @@ export class SandboxDriver implements InstanceDriver {
     }
   }
 
-  async snapshot(instance: Instance): Promise<DumpResult> {
+  async snapshot(instance: Instance, listens: readonly ListenAddress[]): Promise<DumpResult> {
     return await dumpInstance(this.#context, {
       config: this.#config,
       instance: this.#own(instance),
       images: this.#images,
       workDirectory: this.#workDirectory,
+      listens,
     });
   }
 

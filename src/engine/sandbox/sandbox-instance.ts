@@ -3,6 +3,7 @@ import { constants } from "node:os";
 import { epollPri } from "../../ffi/epoll.ts";
 import { openForReading } from "../../ffi/fd.ts";
 import type { Fd } from "../../ffi/fd.ts";
+import { listenAddress } from "../../ffi/socket.ts";
 import { openProcess, takeDescriptor } from "../../ffi/pidfd.ts";
 import { AetherError } from "../../protocol/errors.ts";
 import type { Instance, InstanceExit, InstanceStats, TakenListener } from "../lifecycle/driver.ts";
@@ -86,7 +87,7 @@ export class SandboxInstance implements Instance {
   }
 
   takeListeners(): TakenListener[] {
-    return takeListeners(this.listenerPlaces()).map(({ place, fd }) => ({ port: place.port, inode: place.inode, fd }));
+    return takeListeners(this.listenerPlaces()).map(({ place, fd }) => ({ port: place.port, address: listenAddress(fd), fd }));
   }
 
   openConnections(): number {

@@ -1,11 +1,9 @@
 /** Images that an earlier engine of this name left behind: adopted where they fit, removed with the reason where not. */
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import type { AetherConfig, FunctionConfig } from "../../protocol/config.ts";
+import { wokenMark } from "./image.ts";
 import type { Image } from "./image.ts";
 import { manifestMismatch, manifestName, parseManifest, verifyFiles } from "./manifest.ts";
-
-/** Written beside a `keep` image once it was woken: what ran on from it is newer than the image. */
-export const wokenMark = "woken";
 
 export interface AdoptResult {
   readonly images: Readonly<Record<string, Image>>;

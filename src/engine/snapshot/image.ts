@@ -55,6 +55,14 @@ export function writeManifest(directory: string, manifest: Manifest): void {
   renameSync(temporary, `${directory}/${manifestName}`);
 }
 
+/** Beside a `keep` image that was woken: what ran on from it is newer than the image, which is not adopted then. */
+export const wokenMark = "woken";
+
+/** Leaves the mark. */
+export function markWoken(image: Image): void {
+  writeFileSync(`${image.directory}/${wokenMark}`, "", { mode: 0o600 });
+}
+
 /** Bytes of an image folder. */
 export function folderBytes(directory: string): number {
   let sum = 0;

@@ -25,6 +25,15 @@ const schema = z.strictObject({
   /** The pipe inodes the image knows its output by. */
   stdout: z.string(),
   stderr: z.string(),
+  /** Where it listened, so that an adopting engine can open the ports in its place. Families as in sys/socket.h. */
+  listens: z.array(
+    z.strictObject({
+      family: z.union([z.literal(2), z.literal(10)]),
+      address: z.array(z.int().min(0).max(255)),
+      port: z.int().min(1).max(65_535),
+      v6Only: z.boolean(),
+    }),
+  ),
   sizeBytes: z.number(),
   dumpMs: z.number(),
   trialMs: z.number().nullable(),

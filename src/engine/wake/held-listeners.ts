@@ -5,9 +5,10 @@
 import { epollIn } from "../../ffi/epoll.ts";
 import type { Epoll } from "../../ffi/epoll.ts";
 import { isReadable } from "../../ffi/fd.ts";
-import type { Fd } from "../../ffi/fd.ts";
-import { accept, AF_INET, AF_INET6, closeWithReset, listen, listenInet, setReusePort } from "../../ffi/socket.ts";
+import { accept, closeWithReset, listen, listenInet, setReusePort } from "../../ffi/socket.ts";
+import type { ListenAddress } from "../../ffi/socket.ts";
 import type { TakenListener } from "../lifecycle/driver.ts";
+import { relayQueued } from "./relay.ts";
 
 /** With a server's own backlog of 5, 44 of 50 clients of a sleeping function waited for a one-second SYN retry. */
 const backlog = 4096;
@@ -23,6 +24,8 @@ export class HeldListeners implements Disposable {
   readonly #ports: HeldPorts;
   #held: readonly TakenListener[] = [];
   #watching = false;
+  /** Connections that had to be relayed because no listener was bound alike. */
+  relayed = 0;
 
   constructor(epoll: Epoll, ports: HeldPorts) {
     this.#epoll = epoll;
@@ -37,18 +40,27 @@ export class HeldListeners implements Disposable {
     return this.#held.map(({ port }) => port);
   }
 
-  /** Takes over duplicates of a running function's listeners; earlier ones are closed. */
+  get addresses(): readonly ListenAddress[] {
+    return this.#held.map(({ address }) => address);
+  }
+
+  /** Takes over duplicates of a running function's listeners; what is queued on earlier ones goes to them. */
   hold(listeners: readonly TakenListener[]): void {
     const previous = this.#held;
     this.#unwatch();
     this.#held = listeners;
     for (const { fd } of listeners) listen(fd, backlog);
+    for (const { fd, address } of previous) {
+      // The kernel moves a queue only to a socket bound alike; others are relayed (lazy start, a changed address).
+      if (!listeners.some((next) => boundAlike(next.address, address))) this.relayed += relayQueued(this.#epoll, fd, address.port);
+    }
     this.#close(previous);
   }
 
-  /** Opens a placeholder where nothing has listened yet: lazy start. Throws SyscallError EADDRINUSE. */
-  openPlaceholder(port: number): void {
-    this.hold([{ port, inode: "", fd: openBoth(port) }]);
+  /** Opens a listener where no process has one: lazy start, an adopted image. Throws SyscallError EADDRINUSE. */
+  openPlaceholder(address: ListenAddress): void {
+    const fd = listenInet(address, backlog);
+    this.#held = [...this.#held, { port: address.port, address, fd }];
   }
 
   /**
@@ -131,12 +143,11 @@ export class HeldListeners implements Disposable {
   }
 }
 
-/** A dual-stack listener where the machine has IPv6, an IPv4 one elsewhere. */
-function openBoth(port: number): Fd {
-  try {
-    return listenInet(AF_INET6, port, backlog);
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EAFNOSUPPORT") return listenInet(AF_INET, port, backlog);
-    throw error;
-  }
+function boundAlike(left: ListenAddress, right: ListenAddress): boolean {
+  return (
+    left.family === right.family &&
+    left.port === right.port &&
+    left.v6Only === right.v6Only &&
+    left.address.every((byte, index) => byte === right.address[index])
+  );
 }

@@ -1,0 +1,211 @@
+/** An engine for a test: the real binary, headless, with folders, a name and ports of its own; nothing of it remains. */
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { stringify } from "yaml";
+import { ControlRequests } from "../../src/client/control-requests.ts";
+import type { FunctionAction } from "../../src/protocol/control.ts";
+import type { EngineEvent } from "../../src/protocol/events.ts";
+import type { EngineView, FunctionView } from "../../src/protocol/views.ts";
+
+export const repository = fileURLToPath(new URL("../../", import.meta.url));
+export const fixture = (name: string): string => join(repository, "fixtures", name);
+const cli = join(repository, "dist/cli.js");
+
+let counter = 0;
+
+/** A port nobody uses right now. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    });
+  });
+}
+
+/** A declaration as it stands in aether.yaml. */
+export type Declaration = Readonly<Record<string, unknown>> & { readonly id: string };
+
+export interface TestEngineOptions {
+  readonly functions: readonly Declaration[];
+  readonly engine?: Readonly<Record<string, unknown>>;
+  /** Resolve when all functions were brought to their first states (default), or once the socket accepts. */
+  readonly until?: "ready" | "started";
+  /** Folders and name of an earlier engine, to start as its successor. */
+  readonly after?: TestEngine;
+}
+
+export class TestEngine implements AsyncDisposable {
+  readonly name: string;
+  readonly folder: string;
+  readonly configFile: string;
+  readonly events: EngineEvent[] = [];
+  /** What it printed that is no JSON line. */
+  stderr = "";
+  readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  readonly child: ChildProcess;
+  readonly #requests: ControlRequests;
+  readonly #waiting = new Set<() => void>();
+
+  private constructor(name: string, folder: string, configFile: string) {
+    this.name = name;
+    this.folder = folder;
+    this.configFile = configFile;
+    this.child = spawn(process.execPath, [cli, "--headless", "--json", "-c", configFile], {
+      env: this.env,
+      cwd: folder,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.exited = new Promise((resolve) => {
+      this.child.once("close", (code, signal) => {
+        resolve({ code, signal });
+        this.#wake();
+      });
+    });
+    this.child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
+    if (this.child.stdout !== null) createInterface({ input: this.child.stdout }).on("line", (line) => this.#line(line));
+    this.#requests = new ControlRequests(name, join(folder, "run", name, "control.sock"));
+  }
+
+  /** Environment of verbs that are to find this engine. */
+  get env(): NodeJS.ProcessEnv {
+    return { ...process.env, AETHER_RUNTIME_DIR: join(this.folder, "run"), AETHER_STATE_DIR: join(this.folder, "state") };
+  }
+
+  get snapshotRoot(): string {
+    return join("/dev/shm", `${this.name}-images`, `aether-${this.name}`);
+  }
+
+  static async start(options: TestEngineOptions): Promise<TestEngine> {
+    counter += 1;
+    const name = options.after?.name ?? `t${process.pid}x${counter}`;
+    const folder = options.after?.folder ?? mkdtempSync(join(tmpdir(), "aether-"));
+    const snapshotDir = `/dev/shm/${name}-images`;
+    const configFile = join(folder, "aether.yaml");
+    writeConfig(configFile, { name, snapshot_dir: snapshotDir, on_violation: "serve", ...options.engine }, options.functions);
+    const { mkdirSync } = await import("node:fs");
+    mkdirSync(snapshotDir, { recursive: true, mode: 0o700 });
+    const engine = new TestEngine(name, folder, configFile);
+    const total = options.functions.length;
+    await engine.waitFor(
+      (event) => (options.until === "started" ? true : event.type === "progress" && event.ready === total),
+      "the engine to be ready",
+      30_000,
+    );
+    return engine;
+  }
+
+  #line(line: string): void {
+    try {
+      const message: unknown = JSON.parse(line);
+      if (isEventLine(message)) this.events.push(message.event);
+    } catch {
+      this.stderr += `${line}\n`;
+    }
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const wake of [...this.#waiting]) wake();
+  }
+
+  /** Waits for an event, one that has come already included. */
+  async waitFor(test: (event: EngineEvent) => boolean, what: string, timeoutMs = 10_000, from = 0): Promise<EngineEvent> {
+    const deadline = Date.now() + timeoutMs;
+    for (;;) {
+      const found = this.events.slice(from).find(test);
+      if (found !== undefined) return found;
+      if (this.child.exitCode !== null || Date.now() > deadline) {
+        throw new Error(`waited in vain for ${what}\n${this.stderr}\n${this.events.map((event) => JSON.stringify(event)).join("\n")}`);
+      }
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(done, 100);
+        const waiting = this.#waiting;
+        function done(): void {
+          clearTimeout(timer);
+          waiting.delete(done);
+          resolve();
+        }
+        waiting.add(done);
+      });
+    }
+  }
+
+  action(functionId: string, action: FunctionAction): Promise<{ function: FunctionView; durationMs: number }> {
+    return this.#requests.action(functionId, action);
+  }
+
+  state(): Promise<EngineView> {
+    return this.#requests.state();
+  }
+
+  async function(id: string): Promise<FunctionView> {
+    const found = (await this.state()).functions.find((view) => view.id === id);
+    if (found === undefined) throw new Error(`no function ${id}`);
+    return found;
+  }
+
+  /** Waits until a function is in a state with nothing under way. */
+  async settled(id: string, state: FunctionView["state"], timeoutMs = 10_000): Promise<FunctionView> {
+    const deadline = Date.now() + timeoutMs;
+    for (;;) {
+      const view = await this.function(id);
+      if (view.state === state && view.activity === null) return view;
+      if (Date.now() > deadline) throw new Error(`${id} is ${view.state} (${view.activity ?? "at rest"}), not ${state}\n${this.stderr}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  /** Rewrites the configuration file, as an editor would. */
+  rewrite(functions: readonly Declaration[], engine: Readonly<Record<string, unknown>> = {}): void {
+    writeConfig(this.configFile, { name: this.name, snapshot_dir: `/dev/shm/${this.name}-images`, on_violation: "serve", ...engine }, functions);
+  }
+
+  /** Ends it in order; returns its exit. */
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal);
+    return await this.exited;
+  }
+
+  /** Everything of this engine that is still on the machine: processes, cgroups, shared memory, runtime files. */
+  leftovers(): string[] {
+    const found: string[] = [];
+    for (const pid of readdirSync("/proc").filter((entry) => /^\d+$/.test(entry))) {
+      try {
+        const environ = readFileSync(`/proc/${pid}/environ`, "utf8");
+        const cgroup = readFileSync(`/proc/${pid}/cgroup`, "utf8");
+        if (cgroup.includes(`aether-${this.name}`) || (environ.includes(this.folder) && Number(pid) !== process.pid)) found.push(`process ${pid}`);
+      } catch {
+        continue; // Ended meanwhile.
+      }
+    }
+    for (const root of ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/memory"]) {
+      if (existsSync(`${root}/aether-${this.name}`)) found.push(`${root}/aether-${this.name}`);
+    }
+    if (existsSync(this.snapshotRoot)) found.push(this.snapshotRoot);
+    if (existsSync(join(this.folder, "run", this.name))) found.push(join(this.folder, "run", this.name));
+    return found;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+    rmSync(`/dev/shm/${this.name}-images`, { recursive: true, force: true });
+  }
+}
+
+function writeConfig(file: string, engine: Readonly<Record<string, unknown>>, functions: readonly Declaration[]): void {
+  writeFileSync(file, stringify({ version: 1, engine, functions }));
+}
+
+function isEventLine(value: unknown): value is { type: "event"; event: EngineEvent } {
+  return typeof value === "object" && value !== null && "type" in value && value.type === "event" && "event" in value;
+}
