@@ -141,7 +141,7 @@ export function listenUnix(path: string, backlog: number): Fd {
   }
 }
 
-/** Takes a connection; `null` when none waits (or it went away meanwhile). */
+/** Takes a connection from a non-blocking listener; `null` when none waits (or it went away meanwhile). */
 export function accept(fd: Fd): Fd | null {
   const got = cAccept4(fd.number, null, null, SOCK_NONBLOCK | SOCK_CLOEXEC) as number;
   if (got >= 0) return new Fd(got);

@@ -66,6 +66,7 @@ export class TestEngine implements AsyncDisposable {
     });
     this.exited = new Promise((resolve) => {
       this.child.once("close", (code, signal) => {
+        if (process.env["AETHER_TEST_VERBOSE"] !== undefined) process.stderr.write(`engine ended: ${code ?? signal}\n${this.stderr}\n`);
         resolve({ code, signal });
         this.#wake();
       });

@@ -1,5 +1,5 @@
 /** The file systems a function finds in its sandbox: the host's root, its own /proc, /dev, /tmp and /dev/shm. */
-import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { SandboxSetup } from "./sandbox.ts";
 
 const MS_NOSUID = 2;
@@ -33,8 +33,8 @@ export interface PersistentFolders {
 }
 
 export interface LayoutOptions {
-  /** Host folders the function must find: its working folder, its program's folder. */
-  readonly visible: readonly string[];
+  /** Entries of the host's /tmp that show through the private one (see `sharedTmpEntries`). */
+  readonly sharedTmp: readonly string[];
   readonly folders: PersistentFolders;
   /** Host path of the handshake socket; `null` for a sandbox that restores. */
   readonly handshakeSocket: string | null;
@@ -42,6 +42,29 @@ export interface LayoutOptions {
   readonly privileged: boolean;
   /** An own network namespace for a trial: its listeners must not take real clients. */
   readonly privateNetwork: boolean;
+}
+
+/**
+ * Entries of the host's /tmp the function would miss: its /tmp is private, but a project, its program or its arguments may
+ * lie there. The first name below /tmp is shared as a whole, since links inside it lead where they like.
+ */
+export function sharedTmpEntries(paths: readonly string[]): string[] {
+  const entries = new Set<string>();
+  for (const path of paths) {
+    for (const variant of [path, realPath(path)]) {
+      const entry = /^\/tmp\/([^/]+)/.exec(variant)?.[1];
+      if (entry !== undefined && entry !== ".." && existsSync(`/tmp/${entry}`)) entries.add(entry);
+    }
+  }
+  return [...entries];
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path; // An argument that is no path.
+  }
 }
 
 /** The set-up message of a function's sandbox. */
@@ -66,12 +89,7 @@ export function sandboxLayout(options: LayoutOptions): SandboxSetup {
   if (options.handshakeSocket !== null) {
     setup.directory(`${stage}/aether`, 0o755).mount("bind", options.handshakeSocket, `${stage}/aether/handshake.sock`);
   }
-  // What the function needs from the host's /tmp shows through its private one, at the same path.
-  for (const path of options.visible.filter((wanted) => wanted.startsWith("/tmp/"))) {
-    const inside = `${options.folders.tmp}/${path.slice("/tmp/".length)}`;
-    mkdirSync(inside, { recursive: true, mode: 0o755 });
-    setup.mount("bind", path, inside);
-  }
+  for (const entry of options.sharedTmp) setup.mount("bind", `/tmp/${entry}`, `${options.folders.tmp}/${entry}`);
   setup.mount("rbind", options.folders.tmp, "/tmp");
   setup.mount("move", stage, "/dev", MS_MOVE);
   if (options.privateNetwork) {

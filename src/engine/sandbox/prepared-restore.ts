@@ -25,7 +25,7 @@ export interface PrepareOptions {
   readonly name: string;
   readonly image: Image;
   readonly folders: PersistentFolders;
-  readonly visible: readonly string[];
+  readonly sharedTmp: readonly string[];
   readonly workDirectory: string;
   readonly cgroup: FunctionCgroup;
   readonly privileged: boolean;
@@ -56,7 +56,7 @@ export class PreparedRestore implements Disposable {
       const sandbox = await Sandbox.create(context.epoll, context.launcher(), options.name, {
         privateNetwork: options.privateNetwork,
         setup: sandboxLayout({
-          visible: options.visible,
+          sharedTmp: options.sharedTmp,
           folders: options.folders,
           handshakeSocket: null,
           privileged: options.privileged,

@@ -1,6 +1,5 @@
 /** The sandbox as a driver of instances: cold start, dump, trial, prepared restore (lifecycle/driver.ts). */
 import { chmodSync, chownSync, mkdirSync } from "node:fs";
-import { dirname } from "node:path";
 import { openForWriting } from "../../ffi/fd.ts";
 import type { Fd } from "../../ffi/fd.ts";
 import { AF_INET, SOCK_STREAM } from "../../ffi/socket.ts";
@@ -17,7 +16,7 @@ import type { SandboxContext } from "./context.ts";
 import { dumpInstance } from "./dump.ts";
 import { functionCapabilities, functionEnvironment } from "./environment.ts";
 import { Handshake } from "./handshake.ts";
-import { sandboxLayout } from "./layout.ts";
+import { sandboxLayout, sharedTmpEntries } from "./layout.ts";
 import type { PersistentFolders } from "./layout.ts";
 import { OutputPipes } from "./output.ts";
 import { PreparedRestore, restoreLogName } from "./prepared-restore.ts";
@@ -43,7 +42,7 @@ export class SandboxDriver implements InstanceDriver {
   readonly #images: ImageFolder;
   readonly #folders: PersistentFolders;
   readonly #workDirectory: string;
-  readonly #visible: readonly string[];
+  readonly #sharedTmp: readonly string[];
   #prepared: PreparedRestore | null = null;
   #sequence = 0;
 
@@ -54,8 +53,7 @@ export class SandboxDriver implements InstanceDriver {
     this.#cgroup = options.cgroup;
     this.#lastOutput = options.lastOutput;
     // CRIU with its libraries runs inside the sandbox too.
-    const criuPrefix = dirname(dirname(context.criu.binary));
-    this.#visible = [...new Set([config.cwd, dirname(config.program), criuPrefix])];
+    this.#sharedTmp = sharedTmpEntries([config.cwd, config.program, context.criu.binary, ...config.command.slice(1)]);
     const root = `${context.snapshotRoot}/${config.id}`;
     this.#images = new ImageFolder(root);
     this.#workDirectory = `${root}/work`;
@@ -122,7 +120,7 @@ export class SandboxDriver implements InstanceDriver {
       return await Sandbox.create(this.#context.epoll, this.#context.launcher(), name, {
         privateNetwork: false,
         setup: sandboxLayout({
-          visible: this.#visible,
+          sharedTmp: this.#sharedTmp,
           folders: this.#folders,
           handshakeSocket: handshake?.path ?? null,
           privileged: config.privileged,
@@ -220,7 +218,7 @@ export class SandboxDriver implements InstanceDriver {
         functionId: this.#config.id,
         name: this.#name(),
         image,
-        visible: this.#visible,
+        sharedTmp: this.#sharedTmp,
         folders: this.#folders,
         workDirectory: this.#workDirectory,
         cgroup: this.#cgroup,

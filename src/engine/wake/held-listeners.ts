@@ -119,10 +119,12 @@ export class HeldListeners implements Disposable {
     return held;
   }
 
-  /** Accepts what is queued and resets it, so that clients of a failed wake do not hang. Returns how many. */
+  /** Accepts what is queued and resets it, so that clients of a failed wake do not hang. Only while no process runs. Returns how many. */
   rejectQueued(): number {
     let rejected = 0;
     for (const { fd } of this.#held) {
+      // The flag belongs to the socket, not to our duplicate: a server's own is blocking. It is dead now, and has no say.
+      fd.setNonBlocking();
       for (let connection = accept(fd); connection !== null && rejected < 2 * backlog; connection = accept(fd)) {
         closeWithReset(connection);
         rejected += 1;
