@@ -53,7 +53,7 @@ export async function installPackages(packages, doing) {
     doing("fetching apt's package lists");
     // Its exit code does not decide: a source that is not needed here may be out of reach.
     const result = await systemUpdate(doing);
-    updateOutput = result.code === 0 ? "" : result.stderr;
+    updateOutput = result.code !== 0 || result.stderr.includes("Failed to fetch") ? result.stderr : "";
     fresh = true;
   };
   const unknown = async () => {
@@ -66,7 +66,9 @@ export async function installPackages(packages, doing) {
     throw new SetupError({
       what: `apt knows no package ${still.join(", ")}`,
       why:
-        updateOutput === "" ? "no configured source has it" : "apt-get update failed (network, or a source)",
+        updateOutput === ""
+          ? "no configured source has it"
+          : "apt-get update could not fetch every list (network, or a source)",
       fix: `check /etc/apt/sources.list*, then: apt-get update && ${installCommand(packages)}`,
       output: updateOutput,
       exitCode: EXIT_MACHINE,

@@ -140,7 +140,8 @@ export function npmFailure(result) {
   }
   if (code === "EACCES" || code === "EPERM") {
     const fix = `run it as the user who owns ${ROOT}`;
-    return new SetupError({ what, why: `no permission to write node_modules (${code})`, fix, output });
+    const why = `no permission to write node_modules (${code})`;
+    return new SetupError({ what, why, fix, output, exitCode: EXIT_MACHINE });
   }
   const why = code ?? (result.code === null ? "npm was ended" : `exit code ${result.code}`);
   return new SetupError({ what, why, fix: `see npm's words below; by hand: npm ci in ${ROOT}`, output });

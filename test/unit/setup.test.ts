@@ -168,7 +168,7 @@ describe("messages", () => {
     ["ENOTFOUND", /registry cannot be reached.*ENOTFOUND/, 3],
     ["EAI_AGAIN", /registry cannot be reached/, 3],
     ["E404", /registry/, 3],
-    ["EACCES", /no permission/, 1],
+    ["EACCES", /no permission/, 3],
     ["EINTEGRITY", /^EINTEGRITY$/, 1],
   ])("npm's %s is told in words", (code, why, exitCode) => {
     const stderr = `npm error code ${code}\nnpm error more\n`;
