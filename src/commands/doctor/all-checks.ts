@@ -1,0 +1,30 @@
+/** The checks of `aether doctor`, in their order. */
+import { chooseConfigFile } from "../../client/engine-name.ts";
+import type { GlobalOptions } from "../globals.ts";
+import { capabilitiesCheck } from "./capabilities.ts";
+import type { Check } from "./check.ts";
+import { cgroupCheck, kernelCheck, libbpfCheck, migrateCheck, nodeCheck } from "./machine-checks.ts";
+import { criuCheck, sharedMemoryCheck, snapshotDirCheck } from "./snapshot-checks.ts";
+
+export async function allChecks(globals: GlobalOptions): Promise<readonly Check[]> {
+  return [
+    nodeCheck,
+    kernelCheck,
+    capabilitiesCheck,
+    cgroupCheck,
+    sharedMemoryCheck,
+    snapshotDirCheck(await snapshotDir(globals)),
+    migrateCheck,
+    libbpfCheck,
+    criuCheck,
+  ];
+}
+
+/** As in the configuration that is meant, else the default. */
+async function snapshotDir(globals: GlobalOptions): Promise<string> {
+  const file = chooseConfigFile({ engine: globals.engine, config: globals.config });
+  if (file === null) return "/dev/shm";
+  const { loadConfig } = await import("../../engine/config/load.ts");
+  const result = loadConfig(file, { checkPorts: false, ownPorts: new Set() });
+  return result.ok ? result.config.engine.snapshotDir : "/dev/shm";
+}

@@ -1,0 +1,14 @@
+/** Numbers on the command line; a wrong one is a usage error with commander's own message. */
+import { InvalidArgumentError } from "commander";
+
+export function parseCount(text: string): number {
+  const value = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (value <= 10_000) return value;
+  throw new InvalidArgumentError("It is not a number from 0 to 10000.");
+}
+
+export function parsePort(text: string): number {
+  const value = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= 1 && value <= 65_535) return value;
+  throw new InvalidArgumentError("It is not a port from 1 to 65535.");
+}

@@ -1,0 +1,47 @@
+/** Who looks at an engine: the console on a terminal, plain or JSON lines anywhere else. */
+import type { EngineConnection } from "../client/connection.ts";
+import { toAetherError } from "../protocol/errors.ts";
+import { exitCodeOfSignal } from "./exit-code.ts";
+import type { GlobalOptions } from "./globals.ts";
+
+const maxWaitingBytes = 4 * 1024 * 1024;
+
+export function wantsConsole(globals: GlobalOptions): boolean {
+  return globals.headless !== true && globals.json !== true && process.stdout.isTTY && process.stdin.isTTY;
+}
+
+export async function presentConsole(connection: EngineConnection, globals: GlobalOptions): Promise<number> {
+  const { runConsole } = await import("../ui/console.tsx");
+  const { reason, error, signal } = await runConsole(connection, { readOnly: globals.readOnly === true });
+  // How an engine of this process ended is told by its host, with more knowledge than the stream has.
+  if (error !== null && !(reason === "engine-gone" && connection.mode === "in-process"))
+    throw toAetherError(error, "the console failed");
+  return signal === null ? 0 : exitCodeOfSignal(signal);
+}
+
+/** Events and output as lines, until the engine is gone. */
+export async function presentLines(connection: EngineConnection, globals: GlobalOptions): Promise<number> {
+  const { messageLines } = await import("./output/stream-lines.ts");
+  const format = globals.json === true ? "json" : "plain";
+  const unsubscribe = connection.subscribe((message) => {
+    // A reader that does not read must not fill the memory: what does not fit is left out.
+    if (process.stdout.writableLength < maxWaitingBytes) process.stdout.write(messageLines(message, format));
+  });
+  const reason = await connection.closed;
+  unsubscribe();
+  if (reason !== null && connection.mode === "attached") throw reason;
+  return 0;
+}
+
+/** In the background: events into a file that is rotated. The output of functions goes to files of its own. */
+export async function presentToFile(connection: EngineConnection, path: string): Promise<number> {
+  const { messageLines } = await import("./output/stream-lines.ts");
+  const { RotatingFile } = await import("../engine/logs/rotating-file.ts");
+  await using file = new RotatingFile({ path, onNotice: (text) => void process.stderr.write(`${text}\n`) });
+  const unsubscribe = connection.subscribe((message) => {
+    if (message.type === "event") file.write(messageLines(message, "plain"));
+  });
+  await connection.closed;
+  unsubscribe();
+  return 0;
+}
