@@ -1,5 +1,5 @@
 /** The engine's thread: from the order to start to the last clean-up (worker-messages.ts). */
-import { rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { parentPort } from "node:worker_threads";
 import type { AetherConfig } from "../protocol/config.ts";
 import { AetherError, toAetherError } from "../protocol/errors.ts";
@@ -12,7 +12,6 @@ import { Engine, snapshotRootOf } from "./engine.ts";
 import { acquireEngineLock, otherEnginesRunning } from "./lock.ts";
 import type { EngineLock } from "./lock.ts";
 import { packagePaths, packageVersion } from "./package-paths.ts";
-import { removeLeftovers } from "./sandbox/leftovers.ts";
 import { adoptImages } from "./snapshot/adopt.ts";
 import { findCriu } from "./snapshot/criu-tools.ts";
 import { enableMigration, restoreSettings } from "./wake/host-settings.ts";
@@ -68,11 +67,11 @@ async function start(order: StartOrder): Promise<void> {
 async function bringUp(config: AetherConfig, lock: EngineLock, version: string, startedAtMs: number): Promise<Running> {
   const { name } = config.engine;
   const criu = findCriu(packagePaths.tools);
-  removeLeftovers(name);
   const { images, refused } = await adoptImages(snapshotRootOf(config), config, {
     criuVersion: criu.version,
     engineVersion: version,
   });
+  removeStaleTmp(name, images);
   const hostChanges = enableMigration(runtimeRoot());
   const engine = new Engine({
     config,
@@ -99,6 +98,14 @@ async function bringUp(config: AetherConfig, lock: EngineLock, version: string, 
     await engine.abandon();
     leaveHost(name);
     throw error;
+  }
+}
+
+/** Private /tmp folders of an engine that was killed; what an adopted image has open in its own stays. */
+function removeStaleTmp(name: string, adopted: Readonly<Record<string, unknown>>): void {
+  const folder = `${enginePaths(name).stateDir}/tmp`;
+  for (const id of existsSync(folder) ? readdirSync(folder) : []) {
+    if (adopted[id] === undefined) rmSync(`${folder}/${id}`, { recursive: true, force: true });
   }
 }
 

@@ -44,10 +44,10 @@ export function watchIdle(core: FunctionCore, suspended: boolean, since: number)
 
 function instanceEnded(core: FunctionCore, instance: Instance, exit: InstanceExit): void {
   if (core.instance !== instance) return;
-  const expected = core.ending;
+  // What we end ourselves is told by the step it belongs to.
+  if (core.ending) return;
   core.exits += 1;
-  core.around.emit({ type: "exit", functionId: core.id, instance: instance.id, expected, ...exitFields(exit) });
-  if (expected) return;
+  core.around.emit({ type: "exit", functionId: core.id, instance: instance.id, expected: false, ...exitFields(exit) });
   core.instance = null;
   core.idle.stop();
   core.connections[Symbol.dispose]();
