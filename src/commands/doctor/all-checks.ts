@@ -3,20 +3,23 @@ import { chooseConfigFile } from "../../client/engine-name.ts";
 import type { GlobalOptions } from "../globals.ts";
 import { capabilitiesCheck } from "./capabilities.ts";
 import type { Check } from "./check.ts";
+import { criuWorksCheck } from "./criu-works.ts";
 import { cgroupCheck, kernelCheck, libbpfCheck, migrateCheck, nodeCheck } from "./machine-checks.ts";
 import { criuCheck, sharedMemoryCheck, snapshotDirCheck } from "./snapshot-checks.ts";
 
 export async function allChecks(globals: GlobalOptions): Promise<readonly Check[]> {
+  const folder = await snapshotDir(globals);
   return [
     nodeCheck,
     kernelCheck,
     capabilitiesCheck,
     cgroupCheck,
     sharedMemoryCheck,
-    snapshotDirCheck(await snapshotDir(globals)),
+    snapshotDirCheck(folder),
     migrateCheck,
     libbpfCheck,
     criuCheck,
+    criuWorksCheck(folder),
   ];
 }
 
