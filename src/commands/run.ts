@@ -11,6 +11,7 @@ interface RunOptions {
   readonly port: number;
   readonly ready: string;
   readonly id?: string;
+  readonly onViolation: "fail" | "serve";
 }
 
 export function runCommand(): Command {
@@ -27,7 +28,15 @@ export function runCommand(): Command {
         "port",
       ),
     )
-    .addOption(new Option("--id <id>", "name of the function (default: made from the command)"));
+    .addOption(new Option("--id <id>", "name of the function (default: made from the command)"))
+    .addOption(
+      new Option(
+        "--on-violation <what>",
+        "a restore that is over its budget serves late, or fails its clients",
+      )
+        .choices(["serve", "fail"])
+        .default("serve"),
+    );
   return onRun(command, (globals, words) => run(globals, words, command.opts<RunOptions>()));
 }
 
@@ -42,7 +51,7 @@ async function run(globals: GlobalOptions, command: readonly string[], options: 
       cwd: process.cwd(),
       ...(options.id === undefined ? {} : { id: options.id }),
       fields: { ready: options.ready.startsWith("/") ? { http: options.ready } : options.ready },
-      engine: { name: engineName },
+      engine: { name: engineName, on_violation: options.onViolation },
     },
     { checkPorts: true, ownPorts: new Set() },
   );
