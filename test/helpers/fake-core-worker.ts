@@ -27,7 +27,8 @@ async function start(name: string, configFile: string | null): Promise<void> {
       hint: null,
     } as const;
     report({ type: "config-invalid", problems: [problem] });
-    return void port?.close();
+    port?.close();
+    return;
   }
   if (name.startsWith("broken")) throw new TypeError("a defect");
   if (name.startsWith("silent")) return;
@@ -35,7 +36,8 @@ async function start(name: string, configFile: string | null): Promise<void> {
   const taken = acquireEngineLock({ name, version: "0.1.0", configFile, startedAtMs: Date.now() });
   if (!taken.ok) {
     report({ type: "fatal", error: taken.error.toJSON() });
-    return void port?.close();
+    port?.close();
+    return;
   }
   lock = taken.lock;
   const core = new FakeCore(name);
