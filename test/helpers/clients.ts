@@ -1,5 +1,6 @@
 /** Clients as the outside world has them: real sockets, one request a connection. */
 import { connect } from "node:net";
+import type { Socket } from "node:net";
 
 export interface Answer {
   readonly status: number | null;
@@ -46,7 +47,7 @@ function unchunk(text: string): string {
 }
 
 /** Opens a connection and keeps it. */
-export function open(port: number, host = "127.0.0.1"): Promise<import("node:net").Socket> {
+export function open(port: number, host = "127.0.0.1"): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host });
     socket.once("connect", () => resolve(socket));
@@ -55,7 +56,7 @@ export function open(port: number, host = "127.0.0.1"): Promise<import("node:net
 }
 
 /** Waits for the next chunk of a connection. */
-export function nextChunk(socket: import("node:net").Socket, timeoutMs = 10_000): Promise<string> {
+export function nextChunk(socket: Socket, timeoutMs = 10_000): Promise<string> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error("no data")), timeoutMs);
     socket.once("data", (chunk: Buffer) => {

@@ -135,7 +135,7 @@ describe("sleep and wake of ordinary servers", () => {
     await engine.action("counter", "kill");
     expect((await engine.function("counter")).state).toBe("Uninitialized");
     expect((await get(port)).body.trim()).toBe("1");
-    expect((await engine.function("counter")).coldStarts).toBe(2);
+    await engine.waitFor((event) => event.type === "wake" && event.functionId === "counter" && event.tier === "cold", "the cold start");
   });
 
   it("refuses illegal orders with a typed error", async () => {

@@ -5,9 +5,9 @@ import type { ListenAddress } from "../../ffi/socket.ts";
 import { AetherError } from "../../protocol/errors.ts";
 import type { Image } from "../snapshot/image.ts";
 import type { FunctionCore } from "./function-core.ts";
-import { endInstance, watchIdle } from "./running.ts";
-import { prepareNext } from "./sleep.ts";
-import { awaitConnection, coldStart, startInstance } from "./wake.ts";
+import { prepareNext } from "./prepare.ts";
+import { awaitConnection, endInstance, watchIdle } from "./running.ts";
+import { coldStart, startInstance } from "./wake.ts";
 
 /** Brings the function to the state in which it waits for its clients. Rejects with what kept it from that. */
 export async function begin(core: FunctionCore, cause: string): Promise<void> {

@@ -5,7 +5,7 @@ import type { EventBody } from "../../protocol/events.ts";
 import type { Image } from "../snapshot/image.ts";
 import type { FrozenConnections } from "../wake/frozen-connections.ts";
 import type { HeldListeners } from "../wake/held-listeners.ts";
-import type { IdleMonitor } from "../wake/idle-monitor.ts";
+import type { IdleDecision, IdleMonitor } from "../wake/idle-monitor.ts";
 import type { Gate } from "../wake/gate.ts";
 import { Backoff } from "./backoff.ts";
 import type { Instance, InstanceDriver } from "./driver.ts";
@@ -37,8 +37,17 @@ export interface FunctionParts {
   readonly connections: FrozenConnections;
 }
 
+/** What follows when something outside happens; set by the function's runtime. */
+export interface Reactions {
+  /** A connection waits, or data for a frozen function. */
+  connection(cause: string): void;
+  /** An idle limit was reached. */
+  idle(decision: IdleDecision): void;
+}
+
 export class FunctionCore {
   config: FunctionConfig;
+  readonly reactions: Reactions;
   readonly around: FunctionSurroundings;
   readonly driver: InstanceDriver;
   readonly held: HeldListeners;
@@ -62,8 +71,9 @@ export class FunctionCore {
   /** The function is being removed: nothing is started any more. */
   closing = false;
 
-  constructor(config: FunctionConfig, parts: FunctionParts, around: FunctionSurroundings) {
+  constructor(config: FunctionConfig, parts: FunctionParts, around: FunctionSurroundings, reactions: Reactions) {
     this.config = config;
+    this.reactions = reactions;
     this.around = around;
     this.driver = parts.driver;
     this.held = parts.held;

@@ -4,20 +4,44 @@ import type { FunctionAction } from "../../protocol/control.ts";
 import { AetherError, assertNever, toAetherError } from "../../protocol/errors.ts";
 import type { FunctionView } from "../../protocol/views.ts";
 import type { Image } from "../snapshot/image.ts";
+import type { IdleDecision } from "../wake/idle-monitor.ts";
 import type { TakenListener } from "./driver.ts";
 import { FunctionCore } from "./function-core.ts";
 import type { FunctionParts, FunctionSurroundings } from "./function-core.ts";
 import { begin, beginAdopted, snapshotFromNothing } from "./begin.ts";
 import { functionView } from "./function-view.ts";
-import { endInstance } from "./running.ts";
-import { goToSleep, prepareNext, suspend } from "./sleep.ts";
-import { awaitConnection, wake } from "./wake.ts";
+import { prepareNext } from "./prepare.ts";
+import { awaitConnection, endInstance } from "./running.ts";
+import { goToSleep, suspend } from "./sleep.ts";
+import { wake, wakeFailed } from "./wake.ts";
 
 export class FunctionRuntime {
   readonly #core: FunctionCore;
 
   constructor(config: FunctionConfig, parts: FunctionParts, around: FunctionSurroundings) {
-    this.#core = new FunctionCore(config, parts, around);
+    this.#core = new FunctionCore(config, parts, around, {
+      connection: (cause) => this.#wakeSoon(cause),
+      idle: (decision) => this.#sleepSoon(decision),
+    });
+  }
+
+  #wakeSoon(cause: string): void {
+    const core = this.#core;
+    const order = { cause, seenAtMs: core.around.monotonic() };
+    core.queue.run(() => wake(core, order)).catch((error: unknown) => wakeFailed(core, toAetherError(error)));
+  }
+
+  #sleepSoon(decision: IdleDecision): void {
+    const core = this.#core;
+    const instance = core.instance;
+    core.queue
+      .run(async () => {
+        // Whatever came before this turn in the queue may have changed everything.
+        if (core.instance !== instance || core.closing) return;
+        if (decision === "suspend") await suspend(core, "idle");
+        else await goToSleep(core, { cause: "idle", automatic: true });
+      })
+      .catch((error: unknown) => core.report(toAetherError(error)));
   }
 
   get id(): string {

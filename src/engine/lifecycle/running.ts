@@ -1,9 +1,7 @@
 /** A function enters or leaves the state Running: its listeners are taken, its idle time is watched, its end is noticed. */
-import { AetherError, toAetherError } from "../../protocol/errors.ts";
+import { AetherError } from "../../protocol/errors.ts";
 import type { FunctionCore } from "./function-core.ts";
 import type { Instance, InstanceExit } from "./driver.ts";
-import { goToSleep, suspend } from "./sleep.ts";
-import { awaitConnection } from "./wake.ts";
 
 /** The instance is the function's from now on; its exit is noticed whenever it comes. */
 export function adopt(core: FunctionCore, instance: Instance): void {
@@ -29,17 +27,18 @@ export function holdListeners(core: FunctionCore, instance: Instance): void {
 /** Starts the idle clock. `since` is the last activity known: the wake. */
 export function watchIdle(core: FunctionCore, suspended: boolean, since: number): void {
   if (core.closing) return;
-  core.idle.start(core.config.idle, core.held.ports, suspended, since, (decision) => {
-    const instance = core.instance;
-    void core.queue
-      .run(async () => {
-        // Whatever came before this turn in the queue may have changed everything.
-        if (core.instance !== instance || core.closing) return;
-        if (decision === "suspend") await suspend(core, "idle");
-        else await goToSleep(core, { cause: "idle", automatic: true });
-      })
-      .catch((error: unknown) => core.report(toAetherError(error)));
-  });
+  core.idle.start(core.config.idle, core.held.ports, suspended, since, (decision) => core.reactions.idle(decision));
+}
+
+/** Watches the held listeners, after a pause when the function is backing off. */
+export function awaitConnection(core: FunctionCore, waitMs: number): void {
+  if (core.closing) return;
+  if (waitMs <= 0) return core.held.watch(() => core.reactions.connection("connection"));
+  core.machine.setActivity("backoff");
+  setTimeout(() => {
+    if (core.machine.activity === "backoff") core.machine.setActivity(null);
+    if (core.instance === null) awaitConnection(core, 0);
+  }, waitMs);
 }
 
 function instanceEnded(core: FunctionCore, instance: Instance, exit: InstanceExit): void {

@@ -3,8 +3,9 @@ import { endConnection } from "../../ffi/socket.ts";
 import { AetherError } from "../../protocol/errors.ts";
 import type { FunctionCore } from "./function-core.ts";
 import type { Instance } from "./driver.ts";
-import { endInstance, watchIdle } from "./running.ts";
-import { awaitConnection, resumeSuspended, wakeSoon } from "./wake.ts";
+import { prepareNext } from "./prepare.ts";
+import { awaitConnection, endInstance, watchIdle } from "./running.ts";
+import { resumeSuspended } from "./wake.ts";
 
 /** How long a snapshot ordered by a person waits for open connections to close. */
 const connectionsWaitMs = 1_000;
@@ -33,7 +34,7 @@ export async function suspend(core: FunctionCore, cause: string): Promise<void> 
   core.machine.step("Suspended", { instance: instance.id, durationMs, cause });
   watchIdle(core, true, startedAt);
   awaitConnection(core, 0);
-  if (core.config.idle.ignoreOpen) core.connections.watch(instance.takeConnections(), () => wakeSoon(core, "data"));
+  if (core.config.idle.ignoreOpen) core.connections.watch(instance.takeConnections(), () => core.reactions.connection("data"));
 }
 
 /** Running, Suspended or Uninitialized (with an instance just started) -> WarmSnapshot. */
@@ -64,17 +65,6 @@ export async function goToSleep(core: FunctionCore, order: SleepOrder): Promise<
   core.machine.step("WarmSnapshot", { instance: instance.id, durationMs, cause: order.cause });
   awaitConnection(core, 0);
   await prepareNext(core);
-}
-
-/** Makes the next wake's sandbox. A failure is reported, not fatal: the wake makes its own then. */
-export async function prepareNext(core: FunctionCore): Promise<void> {
-  if (core.image === null || core.closing) return;
-  try {
-    await core.driver.prepare(core.image);
-  } catch (error) {
-    if (error instanceof AetherError) core.report(error);
-    else throw error;
-  }
 }
 
 /** Saves the instance. False: it goes on running. */

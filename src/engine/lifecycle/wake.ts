@@ -1,36 +1,17 @@
 /** Waking: from a connection on the held listener to the hand-over, from whichever tier the function sleeps in. */
-import { AetherError, isAetherError, toAetherError } from "../../protocol/errors.ts";
+import { toAetherError } from "../../protocol/errors.ts";
+import type { AetherError } from "../../protocol/errors.ts";
 import type { WakeTier } from "../../protocol/states.ts";
 import type { FunctionCore } from "./function-core.ts";
 import type { Instance } from "./driver.ts";
 import { markWoken } from "../snapshot/image.ts";
-import { adopt, holdListeners, watchIdle } from "./running.ts";
-import { prepareNext } from "./sleep.ts";
+import { prepareNext } from "./prepare.ts";
+import { adopt, awaitConnection, holdListeners, watchIdle } from "./running.ts";
 
 export interface WakeOrder {
   readonly cause: string;
   /** Monotonic ms when the connection was seen, or the order came. */
   readonly seenAtMs: number;
-}
-
-/** Watches the held listeners, after a pause when the function is backing off. */
-export function awaitConnection(core: FunctionCore, waitMs: number): void {
-  if (core.closing) return;
-  if (waitMs > 0) {
-    core.machine.setActivity("backoff");
-    setTimeout(() => {
-      if (core.machine.activity === "backoff") core.machine.setActivity(null);
-      if (core.instance === null) awaitConnection(core, 0);
-    }, waitMs);
-    return;
-  }
-  core.held.watch(() => wakeSoon(core, "connection"));
-}
-
-/** Queues a wake that something outside has asked for. */
-export function wakeSoon(core: FunctionCore, cause: string): void {
-  const order: WakeOrder = { cause, seenAtMs: core.around.monotonic() };
-  void core.queue.run(() => wake(core, order)).catch((error: unknown) => wakeFailed(core, toAetherError(error)));
 }
 
 /** Brings the function to Running from wherever it is; nothing to do when it runs already. */
@@ -162,7 +143,7 @@ export function wakeFailed(core: FunctionCore, error: AetherError): void {
   if (core.closing || core.instance !== null) return;
   const rejected = core.held.rejectQueued();
   if (rejected > 0) core.notice(`${rejected} waiting client${rejected === 1 ? " was" : "s were"} reset`);
-  const violation = isAetherError(error) && error.code === "AE_LATENCY_VIOLATION";
+  const violation = error.code === "AE_LATENCY_VIOLATION";
   const waitMs = violation ? 0 : core.backoff.fail();
   awaitConnection(core, waitMs);
   void core.queue.run(() => prepareNext(core)).catch((later: unknown) => core.report(toAetherError(later)));

@@ -85,18 +85,22 @@ export class Reactor {
     const emit = (event: EventBody): void => report({ type: "event", event });
     const epoll = new Epoll((error) => emit({ type: "error", functionId: null, error: toAetherError(error).toJSON() }));
     for (const path of [start.snapshotRoot, start.tmpRoot]) mkdirSync(path, { recursive: true, mode: 0o700 });
-    const cgroups = EngineCgroups.create(start.cgroupName);
+    const cleanup = new AsyncDisposableStack();
+    cleanup.use(epoll);
     try {
-      const ports = PortPrograms.load(start.bpfDirectory, cgroups.root);
+      const cgroups = cleanup.adopt(EngineCgroups.create(start.cgroupName), (made) => made.remove());
+      const ports = cleanup.use(PortPrograms.load(start.bpfDirectory, cgroups.root));
       const parts: { current: Reactor | null } = { current: null };
-      const launcher = await Launcher.start(epoll, start.programsDirectory, true, (error) => parts.current?.launcherLost(error));
+      const lost = (error: AetherError): void => parts.current?.launcherLost(error);
+      const launcher = cleanup.use(await Launcher.start(epoll, start.programsDirectory, true, lost));
       const reactor = new Reactor(start, report, { epoll, cgroups, ports, launcher });
       parts.current = reactor;
       await reactor.#tellUndo();
       await checkCriu(reactor.#context);
+      cleanup.move();
       return reactor;
     } catch (error) {
-      cgroups.remove();
+      await cleanup.disposeAsync();
       throw error;
     }
   }
@@ -110,13 +114,17 @@ export class Reactor {
   launcherLost(error: AetherError): void {
     if (this.#closing) return;
     this.#emit({ type: "error", functionId: null, error: error.toJSON() });
-    const { programsDirectory } = this.#start;
-    void Launcher.start(this.#epoll, programsDirectory, true, (next) => this.launcherLost(next))
-      .then(async (launcher) => {
-        this.#launcher = launcher;
-        await this.#tellUndo();
-      })
-      .catch((later: unknown) => this.#report({ type: "failed", error: toAetherError(later).toJSON() }));
+    void this.#replaceLauncher();
+  }
+
+  async #replaceLauncher(): Promise<void> {
+    try {
+      const { programsDirectory } = this.#start;
+      this.#launcher = await Launcher.start(this.#epoll, programsDirectory, true, (next) => this.launcherLost(next));
+      await this.#tellUndo();
+    } catch (error) {
+      this.#report({ type: "failed", error: toAetherError(error).toJSON() });
+    }
   }
 
   #emit(event: EventBody): void {

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import type { Epoll } from "../../ffi/epoll.ts";
-import { Fd } from "../../ffi/fd.ts";
+import type { Fd } from "../../ffi/fd.ts";
 import { seqpacketPair } from "../../ffi/message.ts";
 import { AetherError } from "../../protocol/errors.ts";
 import { WireChannel, WireError } from "./wire-channel.ts";
