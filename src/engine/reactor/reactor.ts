@@ -88,7 +88,7 @@ export class Reactor {
     const cleanup = new AsyncDisposableStack();
     cleanup.use(epoll);
     try {
-      const cgroups = cleanup.adopt(EngineCgroups.create(start.cgroupName), (made) => made.remove());
+      const cgroups = cleanup.adopt(EngineCgroups.create(start.cgroupName), (made) => void made.remove());
       const ports = cleanup.use(PortPrograms.load(start.bpfDirectory, cgroups.root));
       const parts: { current: Reactor | null } = { current: null };
       const lost = (error: AetherError): void => parts.current?.launcherLost(error);
@@ -181,20 +181,20 @@ export class Reactor {
     );
   }
 
-  /** Applies a new configuration function by function; a replaced one hands its queued clients to its successor. */
+  /**
+   * Applies a new configuration. Whatever must give way ends first; the listeners it leaves, clients queued on them
+   * included, go to whichever function has the port now.
+   */
   async apply(order: ReactorApply): Promise<void> {
-    const ended = order.removed.map(async (id) => {
-      for (const { fd } of await this.#end(id)) fd.close();
-    });
     for (const config of order.updated) this.#functions.get(config.id)?.runtime.update(config);
-    const begun = [
-      ...order.replaced.map(async (config) => {
-        const inherited = await this.#end(config.id);
-        await this.#beginOne(config, keepPort(inherited, config.triggerPort));
-      }),
-      ...order.added.map((config) => this.#beginOne(config, [])),
-    ];
-    await Promise.all([...ended, ...begun]);
+    const ending = [...order.removed, ...order.replaced.map(({ id }) => id)];
+    const freed = (await Promise.all(ending.map((id) => this.#end(id)))).flat();
+    const beginning = [...order.replaced, ...order.added];
+    const ports = new Set(beginning.map(({ triggerPort }) => triggerPort));
+    for (const { port, fd } of freed) if (!ports.has(port)) fd.close();
+    await Promise.all(
+      beginning.map((config) => this.#beginOne(config, freed.filter(({ port }) => port === config.triggerPort))),
+    );
   }
 
   async #beginOne(config: FunctionConfig, inherited: readonly TakenListener[]): Promise<void> {
@@ -250,10 +250,4 @@ export class Reactor {
     this.#epoll[Symbol.dispose]();
     return images;
   }
-}
-
-/** Listeners the successor can take over; the others are closed. */
-function keepPort(listeners: readonly TakenListener[], port: number | null): readonly TakenListener[] {
-  for (const listener of listeners) if (listener.port !== port) listener.fd.close();
-  return listeners.filter((listener) => listener.port === port);
 }
