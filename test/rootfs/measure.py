@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 os.environ.setdefault("AETHER_ROOTFS_BUILD", os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../build/rootfs"))
 import wire as w  # noqa: E402
