@@ -31,6 +31,7 @@ export class Launcher implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #channel: WireChannel;
   readonly #exits = new Map<number, (status: number) => void>();
+  readonly #earlyExits = new Map<number, number>();
   readonly #exited: Promise<void>;
   #stderr = "";
   #closing = false;
@@ -55,9 +56,12 @@ export class Launcher implements AsyncDisposable {
         if (message.type === wireType.HELLO) onHello();
         if (message.type !== wireType.EXIT) return;
         const pid = message.int(wireTag.PID) ?? 0;
+        const status = message.int(wireTag.STATUS) ?? 0;
         const report = this.#exits.get(pid);
         this.#exits.delete(pid);
-        report?.(message.int(wireTag.STATUS) ?? 0);
+        // An init that ends at once may be reported in the same burst as its making.
+        if (report === undefined) this.#earlyExits.set(pid, status);
+        else report(status);
       },
       () => {
         if (this.#closing) return;
@@ -146,7 +150,10 @@ export class Launcher implements AsyncDisposable {
       const pid = message.int(wireTag.PID);
       const pidfd = descriptors[0];
       if (pid === null || pidfd === undefined) throw new Error("the launcher's answer lacks pid or pidfd");
-      this.#exits.set(pid, onExit);
+      const early = this.#earlyExits.get(pid);
+      this.#earlyExits.delete(pid);
+      if (early === undefined) this.#exits.set(pid, onExit);
+      else onExit(early);
       return { pid, pidfd, control: ours };
     } catch (error) {
       ours.close();

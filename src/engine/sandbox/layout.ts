@@ -75,9 +75,7 @@ export function sandboxLayout(options: LayoutOptions): SandboxSetup {
   // Put together aside and moved over /dev at the end: the sources of the binds may lie below the host's /dev or /tmp.
   const stage = "/mnt";
   setup.mount("tmpfs", "tmpfs", stage, MS_NOSUID | MS_NOEXEC, "mode=0755,size=1m");
-  for (const folder of new Set(nodes.map(({ name }) => name.split("/").slice(0, -1).join("/")))) {
-    if (folder !== "") setup.directory(`${stage}/${folder}`, 0o755);
-  }
+  for (const folder of foldersOf(nodes)) setup.directory(`${stage}/${folder}`, 0o755);
   for (const { name, major, minor } of nodes) setup.device(`${stage}/${name}`, 0o666, major, minor);
   setup.directory(`${stage}/pts`, 0o755).directory(`${stage}/shm`, 0o1777).directory(`${stage}/mqueue`, 0o1777);
   setup.mount("devpts", "devpts", `${stage}/pts`, MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620");
@@ -98,6 +96,16 @@ export function sandboxLayout(options: LayoutOptions): SandboxSetup {
     if (existsSync("/proc/sys/net/ipv6")) setup.sysctl("/proc/sys/net/ipv6/ip_nonlocal_bind", "1");
   }
   return setup;
+}
+
+/** Every folder above the nodes, parents before children ("cpu", "cpu/0"). */
+function foldersOf(nodes: readonly DeviceNode[]): Set<string> {
+  const folders = new Set<string>();
+  for (const { name } of nodes) {
+    const parts = name.split("/").slice(0, -1);
+    for (let depth = 1; depth <= parts.length; depth++) folders.add(parts.slice(0, depth).join("/"));
+  }
+  return folders;
 }
 
 /** Every character device of the host, for a privileged function. */
