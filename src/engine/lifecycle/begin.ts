@@ -113,7 +113,7 @@ async function quiet(core: FunctionCore): Promise<boolean> {
 
 /** @throws AetherError AE_LATENCY_VIOLATION when the median trial exceeds an enforced budget */
 async function prove(core: FunctionCore, image: Image): Promise<Image> {
-  const trialMs = await core.driver.prove(image);
+  const trialMs = await core.around.proofs.run(() => core.driver.prove(image));
   const { restoreBudgetMs, onViolation, sleep } = core.config;
   if (trialMs > restoreBudgetMs) {
     core.violations += 1;

@@ -26,6 +26,8 @@ export interface FunctionSurroundings {
   seal(image: Image): void;
   /** At most so many restores at once. */
   readonly restores: Gate;
+  /** One image is proved at a time: trials that share the processor measure each other. */
+  readonly proofs: Gate;
   /** A warm-up request to the function's port. Resolves with the reason when it failed. */
   warmUp(config: FunctionConfig): Promise<string | null>;
 }

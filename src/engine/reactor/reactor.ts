@@ -43,6 +43,7 @@ export class Reactor {
   readonly #cgroups: EngineCgroups;
   readonly #ports: PortPrograms;
   readonly #restores: Gate;
+  readonly #proofs = new Gate(1);
   readonly #publisher: ChangePublisher<string>;
   readonly #functions = new Map<string, Entry>();
   readonly #context: SandboxContext;
@@ -149,6 +150,7 @@ export class Reactor {
       discard: (path) => this.#context.discard(path),
       seal: (image) => this.#report({ type: "seal", image }),
       restores: this.#restores,
+      proofs: this.#proofs,
       warmUp: (config) => warmUp(this.#epoll, config),
     };
   }
