@@ -5,22 +5,33 @@
  * held_bind4, held_bind6: while the engine holds the listening socket of a port, a cold process could not bind it
  * (EADDRINUSE). On marked ports its socket gets SO_REUSEPORT before it binds, so that it joins the held one's group.
  *
- * count_connections: accepted connections per local port, for the idle clock. A child socket runs the programs of the
- * cgroup of its listener; one that was queued on a listener of the engine itself (lazy start) is not seen here, which
- * is why a decision to sleep also asks the socket tables.
+ * count_connections: accepted connections per local port, for the idle clock. Which connections it sees (each line is a
+ * case of test/integration/bpf-cgroup.test.ts):
+ * - An accepted socket belongs to the cgroup its listener had when the handshake ended (sock_cgroup_data is copied by
+ *   sk_clone), and that is the cgroup of the process that once made the listener. So connections on a held listener
+ *   count, though the engine holds it from outside: also after the function's processes have ended, and after the
+ *   function's cgroup was removed (the socket keeps the dead cgroup and its programs alive).
+ * - Migration to another listener (tcp_migrate_req) moves a queued connection as it is: it stays with the cgroup of the
+ *   listener it arrived on, and is counted once.
+ * - So what was queued on a listener that the engine itself opened (placeholder of a lazy start) is not counted, even
+ *   after it was handed over to a function; neither its beginning nor its end.
+ * - Half-done handshakes (SYN received, no ACK yet) are completed on the successor and count by its cgroup.
+ * - CRIU's restored TCP connections (connections: keep) are made by TCP_REPAIR, not accepted: not counted.
+ * The counts are a hint therefore: they must never be the only reason to put a function to sleep.
+ *
+ * "Closed" is TCP_CLOSE: both sides are done, or the kernel has given up. A connection the function has closed while
+ * its client does not answer stays open here until its retries end (net.ipv4.tcp_orphan_retries).
  */
-#include <linux/bpf.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
+#include "common.h"
 
-#define SOL_SOCKET 1
-#define SO_REUSEPORT 15
-#define PORTS 65536
-
-/* Bumped when a map changes its layout; src/engine/wake/port-programs.ts expects the same number. */
-const volatile __u32 abi_version = 1;
-/* Set before loading: connections of trials in private network namespaces must not count. */
-const volatile __u64 host_netns_cookie = 0;
+/* Set before loading. The engine writes by offset: fields keep their places. */
+const volatile struct {
+	/* Bumped when a map or this struct changes; src/engine/wake/port-programs.ts expects the same number. */
+	__u32 abi_version;
+	__u32 reserved;
+	/* Network namespace that counts; 0: all. Trial restores bind and accept in private ones. */
+	__u64 host_netns_cookie;
+} settings = { .abi_version = 1 };
 
 /* Index: port. Not 0: the engine holds its listener. */
 struct {
@@ -46,15 +57,25 @@ struct {
 	__type(value, struct port_activity_entry);
 } port_activity SEC(".maps");
 
+static __always_inline int foreign_netns(__u64 cookie)
+{
+	return settings.host_netns_cookie != 0 && cookie != settings.host_netns_cookie;
+}
+
+/* Always allows the bind, whatever came of it: the bind's own error says more. */
 static __always_inline int reuse_held_port(struct bpf_sock_addr *ctx)
 {
 	__u32 port = bpf_ntohs((__u16)ctx->user_port);
 	__u8 *held = bpf_map_lookup_elem(&held_ports, &port);
 	int on = 1;
 
-	if (held && *held)
-		bpf_setsockopt(ctx, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-	return 1; /* the bind goes on, whatever came of it: its own error says more */
+	/* A UDP port of the same number is none of ours. */
+	if (!held || !*held || ctx->type != SOCK_STREAM)
+		return 1;
+	if (foreign_netns(bpf_get_netns_cookie(ctx)))
+		return 1;
+	bpf_setsockopt(ctx, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	return 1;
 }
 
 SEC("cgroup/bind4")
@@ -73,12 +94,13 @@ SEC("sockops")
 int count_connections(struct bpf_sock_ops *ctx)
 {
 	struct port_activity_entry *entry;
-	__u32 port = ctx->local_port;
+	__u32 port = ctx->local_port; /* host byte order, IPv4 and IPv6 */
 	int opened = ctx->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB;
+	int closed = ctx->op == BPF_SOCK_OPS_STATE_CB && ctx->args[1] == BPF_TCP_CLOSE;
 
-	if (!opened && ctx->op != BPF_SOCK_OPS_STATE_CB)
+	if (!opened && !closed)
 		return 1;
-	if (host_netns_cookie != 0 && bpf_get_netns_cookie(ctx) != host_netns_cookie)
+	if (foreign_netns(bpf_get_netns_cookie(ctx)))
 		return 1;
 	entry = bpf_map_lookup_elem(&port_activity, &port);
 	if (!entry)
@@ -87,13 +109,12 @@ int count_connections(struct bpf_sock_ops *ctx)
 		/* Only sockets counted here report their end: STATE_CB is asked for one by one. */
 		bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 		__sync_fetch_and_add(&entry->established_total, 1);
-	} else if (ctx->args[1] == BPF_TCP_CLOSE) {
-		__sync_fetch_and_add(&entry->closed_total, 1);
 	} else {
-		return 1;
+		__sync_fetch_and_add(&entry->closed_total, 1);
 	}
 	entry->last_change_ns = bpf_ktime_get_ns();
 	return 1;
 }
 
-char _license[] SEC("license") = "Dual BSD/GPL";
+/* No helper in use is reserved for GPL programs. */
+char _license[] SEC("license") = "Apache-2.0";

@@ -1,0 +1,65 @@
+/** libbpf.so.1 itself: loaded when it is first needed, and the functions of it that are used (all of libbpf 1.0). */
+import koffi from "koffi";
+import { AetherError } from "../protocol/errors.ts";
+
+/** koffi returns NULL as null and any other pointer as a number without a type: it never leaves src/ffi. */
+export type Pointer = bigint | null;
+
+const soname = "libbpf.so.1";
+
+function open(): ReturnType<typeof koffi.load> {
+  try {
+    return koffi.load(soname);
+  } catch (error) {
+    throw new AetherError("AE_BPF_LOAD_FAILED", "libbpf cannot be loaded", {
+      why: error instanceof Error ? error.message : String(error),
+      hint: "Install it: apt-get install libbpf1 (libbpf 1.0 or newer).",
+      data: { library: soname },
+      cause: error,
+    });
+  }
+}
+
+function bind(library: ReturnType<typeof koffi.load>) {
+  return {
+    openFile: library.func("void* bpf_object__open_file(const char*, void*)"),
+    openMemory: library.func("void* bpf_object__open_mem(void*, size_t, void*)"),
+    load: library.func("int bpf_object__load(void*)"),
+    close: library.func("void bpf_object__close(void*)"),
+    nextProgram: library.func("void* bpf_object__next_program(void*, void*)"),
+    findProgram: library.func("void* bpf_object__find_program_by_name(void*, const char*)"),
+    setLogBuffer: library.func("int bpf_program__set_log_buf(void*, void*, size_t)"),
+    findMap: library.func("void* bpf_object__find_map_by_name(void*, const char*)"),
+    nextMap: library.func("void* bpf_object__next_map(void*, void*)"),
+    mapName: library.func("const char* bpf_map__name(void*)"),
+    mapFd: library.func("int bpf_map__fd(void*)"),
+    mapInitial: library.func("void* bpf_map__initial_value(void*, void*)"),
+    mapEntries: library.func("uint32_t bpf_map__max_entries(void*)"),
+    mapKeySize: library.func("uint32_t bpf_map__key_size(void*)"),
+    mapValueSize: library.func("uint32_t bpf_map__value_size(void*)"),
+    lookup: library.func("int bpf_map_lookup_elem(int, void*, void*)"),
+    update: library.func("int bpf_map_update_elem(int, void*, void*, uint64_t)"),
+    remove: library.func("int bpf_map_delete_elem(int, void*)"),
+    attachCgroup: library.func("void* bpf_program__attach_cgroup(void*, int)"),
+    destroyLink: library.func("int bpf_link__destroy(void*)"),
+    setPrint: library.func("void* libbpf_set_print(void*)"),
+    version: library.func("const char* libbpf_version_string()"),
+  };
+}
+
+let bound: ReturnType<typeof bind> | null = null;
+
+/** @throws AetherError AE_BPF_LOAD_FAILED where the library is missing */
+export function libbpf(): ReturnType<typeof bind> {
+  if (bound === null) {
+    bound = bind(open());
+    // Its messages would land on a terminal that is in use. The errors and verifier logs of these files tell more.
+    bound.setPrint(null);
+  }
+  return bound;
+}
+
+/** As "v1.1". */
+export function libbpfVersion(): string {
+  return libbpf().version() as string;
+}
