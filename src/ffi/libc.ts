@@ -13,6 +13,7 @@ export const errno = {
   ENOENT: 2,
   ESRCH: 3,
   EINTR: 4,
+  EBADF: 9,
   EAGAIN: 11,
   EBUSY: 16,
   EEXIST: 17,

@@ -1,5 +1,5 @@
 /** pidfds: naming a process without the race of a reused number, and taking descriptors out of it. */
-import { checked, errno, lastErrno, libc, SyscallError } from "./libc.ts";
+import { errno, lastErrno, libc, SyscallError } from "./libc.ts";
 import { Fd } from "./fd.ts";
 
 const cSyscall = libc.func("long syscall(long, ...)");
@@ -18,9 +18,13 @@ export function openProcess(pid: number): Fd | null {
   throw new SyscallError("pidfd_open", error, String(pid));
 }
 
-/** A duplicate of a descriptor of another process (needs ptrace rights on it). */
-export function takeDescriptor(pidfd: Fd, number: number): Fd {
-  return new Fd(checked(Number(cSyscall(SYS_pidfd_getfd, "int", pidfd.number, "int", number, "uint", 0)), "pidfd_getfd"));
+/** A duplicate of a descriptor of another process (needs ptrace rights on it); `null` when process or descriptor is gone. */
+export function takeDescriptor(pidfd: Fd, number: number): Fd | null {
+  const got = Number(cSyscall(SYS_pidfd_getfd, "int", pidfd.number, "int", number, "uint", 0));
+  if (got >= 0) return new Fd(got);
+  const error = lastErrno();
+  if (error === errno.ESRCH || error === errno.EBADF) return null;
+  throw new SyscallError("pidfd_getfd", error);
 }
 
 /** Sends a signal; false when the process has ended. */

@@ -23,6 +23,7 @@ const SO_REUSEADDR = 2;
 const SO_ERROR = 4;
 const SO_LINGER = 13;
 const SO_REUSEPORT = 15;
+const SO_ACCEPTCONN = 30;
 const SO_NETNS_COOKIE = 71;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
@@ -69,6 +70,12 @@ export function socketError(fd: Fd): number {
   const value = new Int32Array(1);
   checked(cGetsockopt(fd.number, SOL_SOCKET, SO_ERROR, value, new Uint32Array([4])) as number, "getsockopt");
   return value[0] ?? 0;
+}
+
+/** Whether it is a socket that accepts connections. */
+export function isListening(fd: Fd): boolean {
+  const value = new Int32Array(1);
+  return (cGetsockopt(fd.number, SOL_SOCKET, SO_ACCEPTCONN, value, new Uint32Array([4])) as number) === 0 && value[0] === 1;
 }
 
 function setFlag(fd: Fd, level: number, option: number, on: boolean): void {

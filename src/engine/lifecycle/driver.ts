@@ -22,6 +22,14 @@ export interface TakenListener {
   readonly port: number;
   readonly address: ListenAddress;
   readonly fd: Fd;
+  /** Where the instance has it: process id inside, and descriptor number. A restored copy has it in the same place. */
+  readonly at?: { readonly pid: number; readonly fd: number };
+}
+
+/** Where a listening socket was before the snapshot. */
+export interface KnownPlace {
+  readonly port: number;
+  readonly at: { readonly pid: number; readonly fd: number };
 }
 
 export interface InstanceStats {
@@ -37,8 +45,11 @@ export interface Instance {
   readonly startedAtMs: number;
   /** Resolves once its first process has ended, however. */
   readonly exited: Promise<InstanceExit>;
-  /** Duplicates of all its listening sockets; the caller's to close. */
-  takeListeners(): TakenListener[];
+  /**
+   * Duplicates of all its listening sockets; the caller's to close.
+   * @param known where they were when the image was made: looked at first
+   */
+  takeListeners(known?: readonly KnownPlace[]): TakenListener[];
   /** Established connections, also those not accepted yet, by the kernel's tables at this moment. */
   openConnections(): number;
   /** Duplicates of its open connections, to watch them while it is frozen; the caller's to close. */

@@ -60,7 +60,9 @@ async function restore(core: FunctionCore, order: WakeOrder): Promise<void> {
     return await restoreFailed(core, order, toAetherError(error));
   }
   const { instance, restoreMs } = result;
-  core.held.handOver();
+  // Its listeners first, then the held ones are closed. None: it has ended already, and the next wake serves who waits.
+  const listeners = instance.takeListeners(core.held.places);
+  if (listeners.length > 0) core.held.hold(listeners);
   const totalMs = core.around.monotonic() - order.seenAtMs;
   adopt(core, instance);
   core.machine.setActivity(null);

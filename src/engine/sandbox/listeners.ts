@@ -93,7 +93,8 @@ export function takeListeners(places: readonly ListenerPlace[]): { readonly plac
   const taken: { place: ListenerPlace; fd: Fd }[] = [];
   for (const place of places) {
     using process = openProcess(place.pid);
-    if (process !== null) taken.push({ place, fd: takeDescriptor(process, place.fd) });
+    const fd = process === null ? null : takeDescriptor(process, place.fd);
+    if (fd !== null) taken.push({ place, fd });
   }
   return taken;
 }

@@ -3,10 +3,10 @@ import { constants } from "node:os";
 import { epollPri } from "../../ffi/epoll.ts";
 import { openForReading } from "../../ffi/fd.ts";
 import type { Fd } from "../../ffi/fd.ts";
-import { listenAddress } from "../../ffi/socket.ts";
+import { isListening, listenAddress } from "../../ffi/socket.ts";
 import { openProcess, takeDescriptor } from "../../ffi/pidfd.ts";
 import { AetherError } from "../../protocol/errors.ts";
-import type { Instance, InstanceExit, InstanceStats, TakenListener } from "../lifecycle/driver.ts";
+import type { Instance, InstanceExit, InstanceStats, KnownPlace, TakenListener } from "../lifecycle/driver.ts";
 import type { FunctionCgroup } from "./cgroups.ts";
 import type { SandboxContext } from "./context.ts";
 import { countOpenConnections, findListeners, openConnectionPlaces, takeListeners } from "./listeners.ts";
@@ -65,6 +65,8 @@ export class SandboxInstance implements Instance {
 
   /** The first process is gone: what it left behind in the sandbox ends with it, and its last output is read. */
   #ended(status: ExitStatus, oomBefore: number): InstanceExit {
+    // A process that joins a frozen cgroup stands still before its first instruction: the next instance would.
+    this.#cgroup.thaw();
     this.sandbox.kill();
     this.pipes.drain((stream, chunk) => this.#context.output(this.#functionId, stream, chunk));
     return {
@@ -86,8 +88,35 @@ export class SandboxInstance implements Instance {
     return findListeners(this.sandbox.initPid, this.pids());
   }
 
-  takeListeners(): TakenListener[] {
-    return takeListeners(this.listenerPlaces()).map(({ place, fd }) => ({ port: place.port, address: listenAddress(fd), fd }));
+  takeListeners(known: readonly KnownPlace[] = []): TakenListener[] {
+    const found = this.#retake(known);
+    // Known from here on: when the process has ended it is too late to ask.
+    this.#pid ??= hostPidOf(this.sandbox.initPid, this.rootPid);
+    if (found !== null) return found;
+    return takeListeners(this.listenerPlaces()).map(({ place, fd }) => {
+      const at = { pid: innerPid(place.pid) ?? 0, fd: place.fd };
+      return { port: place.port, address: listenAddress(fd), fd, at };
+    });
+  }
+
+  /** Descriptor numbers are the same after a restore; looking there takes 0.1 ms, and the kernel's tables take 10. */
+  #retake(known: readonly KnownPlace[]): TakenListener[] | null {
+    if (known.length === 0) return null;
+    const pids = new Map(this.pids().map((pid) => [innerPid(pid), pid]));
+    const taken: TakenListener[] = [];
+    for (const { port, at } of known) {
+      const pid = pids.get(at.pid);
+      using process = pid === undefined ? null : openProcess(pid);
+      const fd = process === null ? null : takeDescriptor(process, at.fd);
+      const address = fd !== null && isListening(fd) ? listenAddress(fd) : null;
+      if (fd !== null && address?.port === port) {
+        taken.push({ port, address, fd, at });
+        continue;
+      }
+      for (const one of [fd, ...taken.map((entry) => entry.fd)]) one?.close();
+      return null;
+    }
+    return taken;
   }
 
   openConnections(): number {
@@ -100,7 +129,8 @@ export class SandboxInstance implements Instance {
     const taken: Fd[] = [];
     for (const place of openConnectionPlaces(this.sandbox.initPid, this.pids())) {
       using process = openProcess(place.pid);
-      if (process !== null) taken.push(takeDescriptor(process, place.fd));
+      const fd = process === null ? null : takeDescriptor(process, place.fd);
+      if (fd !== null) taken.push(fd);
     }
     return taken;
   }

@@ -7,7 +7,7 @@ import type { Epoll } from "../../ffi/epoll.ts";
 import { isReadable } from "../../ffi/fd.ts";
 import { accept, closeWithReset, listen, listenInet, setReusePort } from "../../ffi/socket.ts";
 import type { ListenAddress } from "../../ffi/socket.ts";
-import type { TakenListener } from "../lifecycle/driver.ts";
+import type { KnownPlace, TakenListener } from "../lifecycle/driver.ts";
 import { relayQueued } from "./relay.ts";
 
 /** With a server's own backlog of 5, 44 of 50 clients of a sleeping function waited for a one-second SYN retry. */
@@ -38,6 +38,12 @@ export class HeldListeners implements Disposable {
 
   get ports(): readonly number[] {
     return this.#held.map(({ port }) => port);
+  }
+
+  /** Where the process had them; empty unless that is known of all. */
+  get places(): readonly KnownPlace[] {
+    const known = this.#held.flatMap(({ port, at }) => (at === undefined ? [] : [{ port, at }]));
+    return known.length === this.#held.length ? known : [];
   }
 
   get addresses(): readonly ListenAddress[] {
