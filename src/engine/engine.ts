@@ -1,7 +1,7 @@
 /** The engine: configuration, events, logs and views of the functions that the reactor runs. */
 import type { AetherConfig } from "../protocol/config.ts";
 import type { ActionResponse, FunctionAction, LogLine, ReloadResponse } from "../protocol/control.ts";
-import { AetherError, toAetherError } from "../protocol/errors.ts";
+import { AetherError } from "../protocol/errors.ts";
 import type { EngineEvent, EventBody } from "../protocol/events.ts";
 import { enginePaths } from "../protocol/paths.ts";
 import type { EngineView, FunctionView } from "../protocol/views.ts";
@@ -23,6 +23,9 @@ import { Janitor } from "./snapshot/janitor.ts";
 
 /** State is published at most four times a second. */
 const stateIntervalMs = 250;
+
+/** Beyond the functions' own stop times: launcher, cgroups, clean-up. */
+const stopMarginMs = 10_000;
 
 export interface EngineOptions {
   readonly config: AetherConfig;
@@ -75,10 +78,14 @@ export class Engine implements ControlCore {
       directory: enginePaths(config.engine.name).logDir,
       onNotice: (functionId, text) => this.emit({ type: "notice", functionId, text }),
     });
-    this.#states = new ChangePublisher(stateIntervalMs, () => this.#publish({ type: "state", state: this.view() }));
+    this.#states = new ChangePublisher(stateIntervalMs, () =>
+      this.#publish({ type: "state", state: this.view() }),
+    );
     this.#events.subscribe((event) => this.#publish({ type: "event", event }));
     this.#store.subscribe((lines) => this.#publish({ type: "logs", lines }));
-    this.#janitor = new Janitor((error) => this.emit({ type: "error", functionId: null, error: error.toJSON() }));
+    this.#janitor = new Janitor((error) =>
+      this.emit({ type: "error", functionId: null, error: error.toJSON() }),
+    );
     this.#reactor = new ReactorClient((news) => this.#take(news));
   }
 
@@ -119,7 +126,8 @@ export class Engine implements ControlCore {
         for (const id of this.#views.keys()) if (!news.order.includes(id)) this.#views.delete(id);
         return this.#states.mark("state");
       case "output":
-        return this.#writer(news.functionId, news.stream).write(news.chunk);
+        this.#writer(news.functionId, news.stream).write(news.chunk);
+        return this.#reactor.outputTaken(news.functionId, news.chunk.length);
       case "discard":
         return this.#janitor.discard(news.path);
       case "seal":
@@ -263,26 +271,31 @@ export class Engine implements ControlCore {
     return await Promise.resolve();
   }
 
-  /** Ends everything in order; images stay only where that was declared. */
+  /**
+   * Ends everything in order; images stay only where that was declared.
+   * @throws AetherError when the functions' stop times are over and the reactor has not ended
+   */
   async stop(): Promise<void> {
     this.#phase = "stopping";
     this.#states.mark("state");
-    try {
-      const images = await this.#reactor.stop();
-      await this.#janitor.finish(this.#config.engine.keepSnapshots ? images : [], snapshotRootOf(this.#config));
-    } finally {
-      for (const writer of this.#writers.values()) writer.end();
-      await this.#files.close();
-      this.#states[Symbol.dispose]();
-      this.#store[Symbol.dispose]();
-      await this.#reactor.terminate();
-    }
+    await this.#applying;
+    const slowestMs = Math.max(0, ...this.#config.functions.map(({ stopTimeoutMs }) => stopTimeoutMs));
+    const images = await this.#reactor.stop(slowestMs + stopMarginMs);
+    await this.#janitor.finish(this.#config.engine.keepSnapshots ? images : [], snapshotRootOf(this.#config));
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
+    for (const writer of this.#writers.values()) writer.end();
+    await this.#files.close();
+    this.#states[Symbol.dispose]();
+    this.#store[Symbol.dispose]();
+    await this.#reactor.terminate();
   }
 
   /** Ends without order, after a failure. */
   async abandon(): Promise<void> {
     this.#phase = "stopping";
-    await this.#reactor.terminate();
-    await this.#files.close().catch((error: unknown) => toAetherError(error));
+    await this.#close();
   }
 }

@@ -2,7 +2,16 @@
  * One engine of a name at a time: `engine.json` in its runtime folder, made with O_EXCL semantics. The lock of an engine
  * that is gone is taken over; pid and start time together tell a dead engine from a process that got its pid.
  */
-import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { parseEngineRecord, parseStartTicks } from "../protocol/engine-record.ts";
 import type { EngineRecord } from "../protocol/engine-record.ts";
 import { AetherError } from "../protocol/errors.ts";

@@ -14,6 +14,7 @@ export const packagePaths = {
 /** Version of this package. */
 export function packageVersion(): string {
   const parsed: unknown = JSON.parse(readFileSync(`${root}/package.json`, "utf8"));
-  const version = typeof parsed === "object" && parsed !== null && "version" in parsed ? parsed.version : null;
+  const version =
+    typeof parsed === "object" && parsed !== null && "version" in parsed ? parsed.version : null;
   return typeof version === "string" ? version : "0.0.0";
 }

@@ -34,7 +34,8 @@ export type StartResult =
   | { readonly ok: true; readonly engine: EngineHandle }
   | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
 
-const stopDeadlineMs = 10_000;
+/** The engine has deadlines of its own, by its functions' stop times; this is for one that does not answer at all. */
+const stopDeadlineMs = 120_000;
 
 /** Resolves when the control socket accepts; functions are still being started then. */
 export async function startEngine(options: StartOptions): Promise<StartResult> {

@@ -5,7 +5,6 @@ import type { AetherConfig } from "../protocol/config.ts";
 import { AetherError, toAetherError } from "../protocol/errors.ts";
 import { enginePaths, runtimeRoot } from "../protocol/paths.ts";
 import { startControlServer } from "./api/server.ts";
-import type { ControlServer } from "./api/server.ts";
 import { loadConfig } from "./config/load.ts";
 import { watchConfig } from "./config/watch.ts";
 import { Engine, snapshotRootOf } from "./engine.ts";
@@ -23,15 +22,12 @@ const report = (message: EngineReport): void => port.postMessage(message);
 
 type StartOrder = Extract<EngineOrder, { type: "start" }>;
 
-interface Running {
-  readonly engine: Engine;
-  readonly server: ControlServer;
-  readonly lock: EngineLock;
-  readonly watcher: AsyncDisposable | null;
-}
-
-let running: Running | null = null;
-let stopping = false;
+/** What the end undoes, last made first. */
+const cleanup = new AsyncDisposableStack();
+let engine: Engine | null = null;
+let starting: Promise<void> = Promise.resolve();
+/** The end happens once, for whichever reason came first. */
+let ending: Promise<void> | null = null;
 
 function readConfig(order: StartOrder): AetherConfig | null {
   const loaded =
@@ -43,62 +39,70 @@ function readConfig(order: StartOrder): AetherConfig | null {
     return null;
   }
   const { config } = loaded;
-  return order.engineName === null ? config : { ...config, engine: { ...config.engine, name: order.engineName } };
+  return order.engineName === null
+    ? config
+    : { ...config, engine: { ...config.engine, name: order.engineName } };
 }
 
 async function start(order: StartOrder): Promise<void> {
   const config = readConfig(order);
-  if (config === null) return end();
+  if (config === null) return port.close();
   const version = packageVersion();
   const startedAtMs = Date.now();
   const { name } = config.engine;
   const locked = acquireEngineLock({ name, version, configFile: config.file, startedAtMs });
   if (!locked.ok) throw locked.error;
-  const { lock } = locked;
-  try {
-    running = await bringUp(config, lock, version, startedAtMs);
-  } catch (error) {
-    lock.release();
-    throw error;
-  }
-  report({ type: "started", name, controlSocket: running.server.path });
+  const lock = cleanup.use(locked.lock);
+  // Before the lock is released: the next engine of this name must not lose what it makes.
+  cleanup.defer(() => leaveHost(name, config.engine.keepSnapshots));
+  const controlSocket = await bringUp(config, lock, version, startedAtMs);
+  report({ type: "started", name, controlSocket });
 }
 
-async function bringUp(config: AetherConfig, lock: EngineLock, version: string, startedAtMs: number): Promise<Running> {
+/** Brings the engine up; returns the path of its control socket. */
+async function bringUp(
+  config: AetherConfig,
+  lock: EngineLock,
+  version: string,
+  startedAtMs: number,
+): Promise<string> {
   const { name } = config.engine;
   const criu = findCriu(packagePaths.tools);
-  const { images, refused } = await adoptImages(snapshotRootOf(config), config, {
-    criuVersion: criu.version,
-    engineVersion: version,
-  });
+  const machine = { criuVersion: criu.version, engineVersion: version };
+  const { images, refused } = await adoptImages(snapshotRootOf(config), config, machine);
   removeStaleTmp(name, images);
   const hostChanges = enableMigration(runtimeRoot());
-  const engine = new Engine({
+  engine = new Engine({
     config,
     version,
     startedAtMs,
     criu,
     adopted: images,
     hostChanges,
-    onFatal: (error) => void fail(error),
-    onShutdown: () => void stop(),
+    onFatal: fail,
+    onShutdown: stop,
     onConfigFile: (file) => lock.setConfigFile(file),
   });
-  try {
-    for (const { functionId, why } of refused) {
-      engine.emit({ type: "notice", functionId, text: `an earlier snapshot is not adopted: ${why}` });
-    }
-    for (const change of hostChanges) engine.emit({ type: "notice", functionId: null, text: `host setting changed: ${change}` });
-    await engine.start();
-    const server = await startControlServer({ core: engine, path: enginePaths(name).controlSocket });
-    const watcher =
-      config.file === null ? null : await watchConfig(config.file, () => void engine.reload().catch(() => undefined));
-    return { engine, server, lock, watcher };
-  } catch (error) {
-    await engine.abandon();
-    leaveHost(name);
-    throw error;
+  const made = engine;
+  for (const { functionId, why } of refused)
+    made.emit({ type: "error", functionId, error: refusal(functionId, why).toJSON() });
+  for (const change of hostChanges)
+    made.emit({ type: "notice", functionId: null, text: `host setting changed: ${change}` });
+  await made.start();
+  const server = await startControlServer({ core: made, path: enginePaths(name).controlSocket });
+  cleanup.use(server);
+  if (config.file !== null) {
+    cleanup.use(await watchConfig(config.file, () => void made.reload().catch(() => undefined))); // It has been reported.
   }
+  return server.path;
+}
+
+function refusal(functionId: string, why: string): AetherError {
+  return new AetherError("AE_SNAPSHOT_REFUSED", `${functionId}: an earlier snapshot is not adopted`, {
+    why,
+    hint: "A new one is made now.",
+    data: { function: functionId },
+  });
 }
 
 /** Private /tmp folders of an engine that was killed; what an adopted image has open in its own stays. */
@@ -110,52 +114,44 @@ function removeStaleTmp(name: string, adopted: Readonly<Record<string, unknown>>
 }
 
 /** Puts back what was changed on the host, when no other engine needs it, and removes the runtime folder. */
-function leaveHost(name: string): void {
+function leaveHost(name: string, keepTmp = false): void {
   if (!otherEnginesRunning(name)) restoreSettings(runtimeRoot());
   const { runtimeDir, stateDir } = enginePaths(name);
-  rmSync(`${stateDir}/tmp`, { recursive: true, force: true });
+  if (!keepTmp) rmSync(`${stateDir}/tmp`, { recursive: true, force: true });
   rmSync(runtimeDir, { recursive: true, force: true });
 }
 
-async function stop(): Promise<void> {
-  if (stopping) return;
-  stopping = true;
-  if (running !== null) {
-    const { engine, server, lock, watcher } = running;
-    await watcher?.[Symbol.asyncDispose]();
-    try {
-      await engine.stop();
-    } finally {
-      await server.close();
-      lock.release();
-      leaveHost(lock.record.name);
-    }
-  }
-  report({ type: "stopped" });
-  end();
+/** An ordered end. */
+function stop(): void {
+  ending ??= end(null);
 }
 
 /** The engine cannot go on: what can be cleaned is cleaned, and the main thread hears why. */
-async function fail(error: AetherError): Promise<void> {
-  const first = !stopping;
-  stopping = true;
-  if (first && running !== null) {
-    const { engine, server, lock, watcher } = running;
-    await watcher?.[Symbol.asyncDispose]();
-    await engine.abandon();
-    await server.close();
-    lock.release();
-    leaveHost(lock.record.name);
-  }
-  report({ type: "fatal", error: error.toJSON() });
-  end();
+function fail(error: AetherError): void {
+  ending ??= end(error);
 }
 
-function end(): void {
+async function end(cause: AetherError | null): Promise<void> {
+  let failure = cause;
+  try {
+    await starting.catch(() => undefined); // Its failure is the cause, or came after it.
+    if (failure === null) await engine?.stop();
+    else await engine?.abandon();
+  } catch (error) {
+    failure ??= toAetherError(error, "the engine could not end in order");
+    await engine?.abandon();
+  }
+  try {
+    await cleanup.disposeAsync();
+  } catch (error) {
+    failure ??= toAetherError(error, "the engine could not clean up");
+  }
+  report(failure === null ? { type: "stopped" } : { type: "fatal", error: failure.toJSON() });
   port.close();
 }
 
 port.on("message", (order: EngineOrder) => {
-  const work = order.type === "start" ? start(order) : stop();
-  work.catch((error: unknown) => void fail(toAetherError(error)).catch(() => end()));
+  if (order.type === "stop") return stop();
+  starting = start(order);
+  starting.catch((error: unknown) => fail(toAetherError(error)));
 });

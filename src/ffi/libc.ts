@@ -5,7 +5,9 @@ import koffi from "koffi";
 /** The process's own C library. */
 export const libc = koffi.load("libc.so.6");
 
-const errnoNames = new Map<number, string>(Object.entries(constants.errno).map(([name, value]) => [value, name]));
+const errnoNames = new Map<number, string>(
+  Object.entries(constants.errno).map(([name, value]) => [value, name]),
+);
 
 /** Numbers of the errors that callers tell apart (asm-generic/errno.h; equal on x86_64 and aarch64). */
 export const errno = {

@@ -45,8 +45,10 @@ function prepare(dataLength: number, controlLength: number): void {
 
 /** Sends one message. False: no room just now. Throws SyscallError (EPIPE, ECONNRESET when the peer is gone). */
 export function sendMessage(socket: Fd, data: Uint8Array, descriptors: readonly number[] = []): boolean {
-  if (data.length > dataBytes) throw new RangeError(`message of ${data.length} bytes; ${dataBytes} is the limit`);
-  if (descriptors.length > maxDescriptors) throw new RangeError(`${descriptors.length} descriptors in one message`);
+  if (data.length > dataBytes)
+    throw new RangeError(`message of ${data.length} bytes; ${dataBytes} is the limit`);
+  if (descriptors.length > maxDescriptors)
+    throw new RangeError(`${descriptors.length} descriptors in one message`);
   const control = descriptors.length === 0 ? 0 : cmsgHeaderBytes + descriptors.length * 4;
   prepare(data.length, control);
   bytes.set(data, dataAt);
@@ -95,9 +97,11 @@ function receivedDescriptors(): Fd[] {
   const found: Fd[] = [];
   if (length < cmsgHeaderBytes) return found;
   const size = Number(view.getBigUint64(controlAt, true));
-  if (view.getInt32(controlAt + 8, true) !== SOL_SOCKET || view.getInt32(controlAt + 12, true) !== SCM_RIGHTS) return found;
+  if (view.getInt32(controlAt + 8, true) !== SOL_SOCKET || view.getInt32(controlAt + 12, true) !== SCM_RIGHTS)
+    return found;
   const count = Math.min(Math.floor((size - cmsgHeaderBytes) / 4), maxDescriptors);
-  for (let index = 0; index < count; index++) found.push(new Fd(view.getInt32(controlAt + 16 + index * 4, true)));
+  for (let index = 0; index < count; index++)
+    found.push(new Fd(view.getInt32(controlAt + 16 + index * 4, true)));
   return found;
 }
 

@@ -29,7 +29,10 @@ export function takeDescriptor(pidfd: Fd, number: number): Fd | null {
 
 /** Sends a signal; false when the process has ended. */
 export function signalProcess(pidfd: Fd, signal: number): boolean {
-  if (Number(cSyscall(SYS_pidfd_send_signal, "int", pidfd.number, "int", signal, "void*", null, "uint", 0)) >= 0) return true;
+  if (
+    Number(cSyscall(SYS_pidfd_send_signal, "int", pidfd.number, "int", signal, "void*", null, "uint", 0)) >= 0
+  )
+    return true;
   const error = lastErrno();
   if (error === errno.ESRCH) return false;
   throw new SyscallError("pidfd_send_signal", error);

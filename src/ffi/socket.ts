@@ -75,7 +75,10 @@ export function socketError(fd: Fd): number {
 /** Whether it is a socket that accepts connections. */
 export function isListening(fd: Fd): boolean {
   const value = new Int32Array(1);
-  return (cGetsockopt(fd.number, SOL_SOCKET, SO_ACCEPTCONN, value, new Uint32Array([4])) as number) === 0 && value[0] === 1;
+  return (
+    (cGetsockopt(fd.number, SOL_SOCKET, SO_ACCEPTCONN, value, new Uint32Array([4])) as number) === 0 &&
+    value[0] === 1
+  );
 }
 
 function setFlag(fd: Fd, level: number, option: number, on: boolean): void {
@@ -125,7 +128,10 @@ export function listenAddress(fd: Fd): ListenAddress {
   if (address === null) throw new SyscallError("getsockname", errno.EINVAL, "not an inet socket");
   const value = new Int32Array(1);
   if (address.family === AF_INET6) {
-    checked(cGetsockopt(fd.number, IPPROTO_IPV6, IPV6_V6ONLY, value, new Uint32Array([4])) as number, "getsockopt");
+    checked(
+      cGetsockopt(fd.number, IPPROTO_IPV6, IPV6_V6ONLY, value, new Uint32Array([4])) as number,
+      "getsockopt",
+    );
   }
   return { ...address, v6Only: value[0] === 1 };
 }
@@ -133,11 +139,14 @@ export function listenAddress(fd: Fd): ListenAddress {
 /** A listening unix socket; the file must not exist. */
 export function listenUnix(path: string, backlog: number): Fd {
   const name = new TextEncoder().encode(path);
-  if (name.length > 107) throw new RangeError(`socket path of ${name.length} bytes; 107 is the limit: ${path}`);
+  if (name.length > 107)
+    throw new RangeError(`socket path of ${name.length} bytes; 107 is the limit: ${path}`);
   const raw = new Uint8Array(2 + name.length + 1);
   raw[0] = AF_UNIX;
   raw.set(name, 2);
-  const fd = new Fd(checked(cSocket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) as number, "socket"));
+  const fd = new Fd(
+    checked(cSocket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) as number, "socket"),
+  );
   try {
     checked(cBind(fd.number, raw, raw.length) as number, "bind", path);
     listen(fd, backlog);
@@ -189,6 +198,9 @@ export function localAddress(fd: Fd): InetAddress | null {
 /** Identity of the network namespace a socket lives in (SO_NETNS_COOKIE, Linux 5.14). */
 export function netnsCookie(fd: Fd): bigint {
   const value = new BigUint64Array(1);
-  checked(cGetsockopt(fd.number, SOL_SOCKET, SO_NETNS_COOKIE, value, new Uint32Array([8])) as number, "getsockopt");
+  checked(
+    cGetsockopt(fd.number, SOL_SOCKET, SO_NETNS_COOKIE, value, new Uint32Array([8])) as number,
+    "getsockopt",
+  );
   return value[0] ?? 0n;
 }

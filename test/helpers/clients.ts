@@ -15,8 +15,12 @@ export function get(port: number, path = "/", host = "127.0.0.1", timeoutMs = 10
     const socket = connect({ port, host });
     const chunks: Buffer[] = [];
     let firstByteMs = 0;
-    socket.setTimeout(timeoutMs, () => socket.destroy(new Error(`no answer on port ${port} within ${timeoutMs} ms`)));
-    socket.once("connect", () => socket.write(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`));
+    socket.setTimeout(timeoutMs, () =>
+      socket.destroy(new Error(`no answer on port ${port} within ${timeoutMs} ms`)),
+    );
+    socket.once("connect", () =>
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`),
+    );
     socket.on("data", (chunk: Buffer) => {
       if (chunks.length === 0) firstByteMs = performance.now() - startedAt;
       chunks.push(chunk);

@@ -66,19 +66,25 @@ export class TestEngine implements AsyncDisposable {
     });
     this.exited = new Promise((resolve) => {
       this.child.once("close", (code, signal) => {
-        if (process.env["AETHER_TEST_VERBOSE"] !== undefined) process.stderr.write(`engine ended: ${code ?? signal}\n${this.stderr}\n`);
+        if (process.env["AETHER_TEST_VERBOSE"] !== undefined)
+          process.stderr.write(`engine ended: ${code ?? signal}\n${this.stderr}\n`);
         resolve({ code, signal });
         this.#wake();
       });
     });
     this.child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
-    if (this.child.stdout !== null) createInterface({ input: this.child.stdout }).on("line", (line) => this.#line(line));
+    if (this.child.stdout !== null)
+      createInterface({ input: this.child.stdout }).on("line", (line) => this.#line(line));
     this.#requests = new ControlRequests(name, join(folder, "run", name, "control.sock"));
   }
 
   /** Environment of verbs that are to find this engine. */
   get env(): NodeJS.ProcessEnv {
-    return { ...process.env, AETHER_RUNTIME_DIR: join(this.folder, "run"), AETHER_STATE_DIR: join(this.folder, "state") };
+    return {
+      ...process.env,
+      AETHER_RUNTIME_DIR: join(this.folder, "run"),
+      AETHER_STATE_DIR: join(this.folder, "state"),
+    };
   }
 
   get snapshotRoot(): string {
@@ -91,7 +97,11 @@ export class TestEngine implements AsyncDisposable {
     const folder = options.after?.folder ?? mkdtempSync(join(tmpdir(), "aether-"));
     const snapshotDir = `/dev/shm/${name}-images`;
     const configFile = join(folder, "aether.yaml");
-    writeConfig(configFile, { name, snapshot_dir: snapshotDir, on_violation: "serve", ...options.engine }, options.functions);
+    writeConfig(
+      configFile,
+      { name, snapshot_dir: snapshotDir, on_violation: "serve", ...options.engine },
+      options.functions,
+    );
     const { mkdirSync } = await import("node:fs");
     mkdirSync(snapshotDir, { recursive: true, mode: 0o700 });
     const engine = new TestEngine(name, folder, configFile);
@@ -119,13 +129,20 @@ export class TestEngine implements AsyncDisposable {
   }
 
   /** Waits for an event, one that has come already included. */
-  async waitFor(test: (event: EngineEvent) => boolean, what: string, timeoutMs = 10_000, from = 0): Promise<EngineEvent> {
+  async waitFor(
+    test: (event: EngineEvent) => boolean,
+    what: string,
+    timeoutMs = 10_000,
+    from = 0,
+  ): Promise<EngineEvent> {
     const deadline = Date.now() + timeoutMs;
     for (;;) {
       const found = this.events.slice(from).find(test);
       if (found !== undefined) return found;
       if (this.child.exitCode !== null || Date.now() > deadline) {
-        throw new Error(`waited in vain for ${what}\n${this.stderr}\n${this.events.map((event) => JSON.stringify(event)).join("\n")}`);
+        throw new Error(
+          `waited in vain for ${what}\n${this.stderr}\n${this.events.map((event) => JSON.stringify(event)).join("\n")}`,
+        );
       }
       await new Promise<void>((resolve) => {
         const timer = setTimeout(done, 100);
@@ -140,7 +157,10 @@ export class TestEngine implements AsyncDisposable {
     }
   }
 
-  action(functionId: string, action: FunctionAction): Promise<{ function: FunctionView; durationMs: number }> {
+  action(
+    functionId: string,
+    action: FunctionAction,
+  ): Promise<{ function: FunctionView; durationMs: number }> {
     return this.#requests.action(functionId, action);
   }
 
@@ -160,18 +180,27 @@ export class TestEngine implements AsyncDisposable {
     for (;;) {
       const view = await this.function(id);
       if (view.state === state && view.activity === null) return view;
-      if (Date.now() > deadline) throw new Error(`${id} is ${view.state} (${view.activity ?? "at rest"}), not ${state}\n${this.stderr}`);
+      if (Date.now() > deadline)
+        throw new Error(
+          `${id} is ${view.state} (${view.activity ?? "at rest"}), not ${state}\n${this.stderr}`,
+        );
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }
 
   /** Rewrites the configuration file, as an editor would. */
   rewrite(functions: readonly Declaration[], engine: Readonly<Record<string, unknown>> = {}): void {
-    writeConfig(this.configFile, { name: this.name, snapshot_dir: `/dev/shm/${this.name}-images`, on_violation: "serve", ...engine }, functions);
+    writeConfig(
+      this.configFile,
+      { name: this.name, snapshot_dir: `/dev/shm/${this.name}-images`, on_violation: "serve", ...engine },
+      functions,
+    );
   }
 
   /** Ends it in order; returns its exit. */
-  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+  async stop(
+    signal: NodeJS.Signals = "SIGTERM",
+  ): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
     if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal);
     return await this.exited;
   }
@@ -183,7 +212,11 @@ export class TestEngine implements AsyncDisposable {
       try {
         const environ = readFileSync(`/proc/${pid}/environ`, "utf8");
         const cgroup = readFileSync(`/proc/${pid}/cgroup`, "utf8");
-        if (cgroup.includes(`aether-${this.name}`) || (environ.includes(this.folder) && Number(pid) !== process.pid)) found.push(`process ${pid}`);
+        if (
+          cgroup.includes(`aether-${this.name}`) ||
+          (environ.includes(this.folder) && Number(pid) !== process.pid)
+        )
+          found.push(`process ${pid}`);
       } catch {
         continue; // Ended meanwhile.
       }
@@ -203,10 +236,20 @@ export class TestEngine implements AsyncDisposable {
   }
 }
 
-function writeConfig(file: string, engine: Readonly<Record<string, unknown>>, functions: readonly Declaration[]): void {
+function writeConfig(
+  file: string,
+  engine: Readonly<Record<string, unknown>>,
+  functions: readonly Declaration[],
+): void {
   writeFileSync(file, stringify({ version: 1, engine, functions }));
 }
 
 function isEventLine(value: unknown): value is { type: "event"; event: EngineEvent } {
-  return typeof value === "object" && value !== null && "type" in value && value.type === "event" && "event" in value;
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "type" in value &&
+    value.type === "event" &&
+    "event" in value
+  );
 }

@@ -9,7 +9,8 @@ describe("sleep and wake of ordinary servers", () => {
   const ports: Record<string, number> = {};
 
   beforeAll(async () => {
-    for (const id of ["hello-python", "hello-node", "counter", "sqlite", "static", "golden"]) ports[id] = await freePort();
+    for (const id of ["hello-python", "hello-node", "counter", "sqlite", "static", "golden"])
+      ports[id] = await freePort();
     const handler = (id: string, folder: string, command: string, more = {}) => ({
       id,
       command,
@@ -124,7 +125,10 @@ describe("sleep and wake of ordinary servers", () => {
     await get(port);
     const { instances } = await engine.settled("hello-node", "Running");
     process.kill(instances[0]?.pid ?? 0, "SIGKILL");
-    await engine.waitFor((event) => event.type === "exit" && event.functionId === "hello-node" && !event.expected, "the exit");
+    await engine.waitFor(
+      (event) => event.type === "exit" && event.functionId === "hello-node" && !event.expected,
+      "the exit",
+    );
     expect((await get(port)).body).toBe("hello from node\n");
   });
 
@@ -135,13 +139,20 @@ describe("sleep and wake of ordinary servers", () => {
     await engine.action("counter", "kill");
     expect((await engine.function("counter")).state).toBe("Uninitialized");
     expect((await get(port)).body.trim()).toBe("1");
-    await engine.waitFor((event) => event.type === "wake" && event.functionId === "counter" && event.tier === "cold", "the cold start");
+    await engine.waitFor(
+      (event) => event.type === "wake" && event.functionId === "counter" && event.tier === "cold",
+      "the cold start",
+    );
   });
 
   it("refuses illegal orders with a typed error", async () => {
     await engine.settled("golden", "WarmSnapshot");
-    await expect(engine.action("golden", "suspend")).rejects.toMatchObject({ code: "AE_INVALID_STATE_TRANSITION" });
-    await expect(engine.action("golden", "snapshot")).rejects.toMatchObject({ code: "AE_INVALID_STATE_TRANSITION" });
+    await expect(engine.action("golden", "suspend")).rejects.toMatchObject({
+      code: "AE_INVALID_STATE_TRANSITION",
+    });
+    await expect(engine.action("golden", "snapshot")).rejects.toMatchObject({
+      code: "AE_INVALID_STATE_TRANSITION",
+    });
     await expect(engine.action("nobody", "wake")).rejects.toMatchObject({ code: "AE_UNKNOWN_FUNCTION" });
   });
 
@@ -150,7 +161,10 @@ describe("sleep and wake of ordinary servers", () => {
     await get(port);
     const socket = await open(port);
     try {
-      await expect(engine.action("hello-python", "snapshot")).rejects.toMatchObject({ code: "AE_CONNECTIONS_OPEN", data: { open: 1 } });
+      await expect(engine.action("hello-python", "snapshot")).rejects.toMatchObject({
+        code: "AE_CONNECTIONS_OPEN",
+        data: { open: 1 },
+      });
       socket.write("GET / HTTP/1.0\r\n\r\n");
       expect(await nextChunk(socket)).toContain("200");
     } finally {

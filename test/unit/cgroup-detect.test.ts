@@ -1,6 +1,10 @@
-/** Where the cgroup hierarchies are, by mount tables as they are found on real machines. */
-import { describe, expect, it } from "vitest";
+/** Where the cgroup hierarchies are, by mount tables as they are found on real machines, and where memory is limited. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { memoryV1 } from "../../src/engine/sandbox/cgroup-memory.ts";
 import { detectCgroups } from "../../src/engine/sandbox/cgroup-mounts.ts";
+import { placeMemory } from "../../src/engine/sandbox/cgroup-placement.ts";
 
 const other = `23 28 0:21 / /proc rw,nosuid,nodev,noexec,relatime shared:14 - proc proc rw
 28 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda1 rw,errors=remount-ro
@@ -81,5 +85,60 @@ describe("detectCgroups", () => {
     ["lines cut short", "31 23 0:28 / /sys/fs/cgroup\n - cgroup2\ncgroup2 - cgroup2 - cgroup2\n"],
   ])("nothing: %s", (_name, table) => {
     expect(detectCgroups(table)).toEqual({ v2: null, v1: noV1 });
+  });
+});
+
+/** A machine with the memory controller in v2, as files: the integration tests meet only what their machine has. */
+describe("memory in v2", () => {
+  let mount: string;
+  const put = (path: string, text: string): void => writeFileSync(`${mount}/${path}`, text);
+  const text = (path: string): string => readFileSync(`${mount}/${path}`, "utf8");
+
+  beforeEach(() => {
+    mount = mkdtempSync(`${tmpdir()}/aether-cgroup-`);
+    mkdirSync(`${mount}/aether-x/fn-one`, { recursive: true });
+    put("cgroup.subtree_control", "cpu memory");
+    put("aether-x/cgroup.subtree_control", "");
+    for (const file of ["max", "swap.max"]) put(`aether-x/fn-one/memory.${file}`, "");
+    put("aether-x/fn-one/memory.current", "4096\n");
+    put("aether-x/fn-one/memory.events", "low 0\noom 3\noom_kill 2\noom_group_kill 0\n");
+  });
+  afterEach(() => rmSync(mount, { recursive: true }));
+
+  const place = (controllers: readonly string[]): ReturnType<typeof placeMemory> =>
+    placeMemory("aether-x", `${mount}/aether-x`, { v2: at(mount), v1: noV1, v2Controllers: controllers });
+
+  it("is handed down where it is not yet, then limited, read and counted", () => {
+    const placement = place(["cpu", "memory"]);
+    expect(placement.kind).toBe("v2");
+    expect(text("cgroup.subtree_control")).toBe("cpu memory"); // was there: not written
+    expect(text("aether-x/cgroup.subtree_control")).toBe("+memory");
+    const memory = placement.controlOf("fn-one");
+    memory.setLimit(64 * 1024 * 1024);
+    expect([text("aether-x/fn-one/memory.max"), text("aether-x/fn-one/memory.swap.max")]).toEqual([
+      "67108864",
+      "0",
+    ]);
+    expect([memory.usage(), memory.oomKills()]).toEqual([4096, 2]);
+  });
+
+  it("a machine that has it nowhere says so when a limit is asked for", () => {
+    const memory = place(["cpu"]).controlOf("fn-one");
+    expect(() => memory.setLimit(1)).toThrow("no memory controller");
+    memory.setLimit(null);
+    expect([memory.usage(), memory.oomKills()]).toEqual([null, 0]);
+  });
+});
+
+describe("memory in v1", () => {
+  it("does without the swap file where the kernel does not count swap", () => {
+    const folder = mkdtempSync(`${tmpdir()}/aether-cgroup-`);
+    try {
+      writeFileSync(`${folder}/memory.limit_in_bytes`, "");
+      memoryV1(folder).setLimit(8192);
+      expect(readFileSync(`${folder}/memory.limit_in_bytes`, "utf8")).toBe("8192");
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });

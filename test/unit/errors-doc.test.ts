@@ -18,7 +18,7 @@ describe("docs/errors.md", () => {
 
   it("has every code once", async () => {
     const text = await generated();
-    const rows = [...text.matchAll(/^\| `(AE_[A-Z_]+)` \|/gm)].map((match) => match[1]);
+    const rows: string[] = [...text.matchAll(/^\| `(AE_[A-Z_]+)` \|/gm)].map((match) => match[1] ?? "");
     expect(rows.toSorted()).toEqual(Object.keys(errorCodes).toSorted());
   });
 });

@@ -1,7 +1,16 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decodeWire, fdRole, wireMagic, wireMaxMessage, wireTag, wireType, wireVersion, WireWriter } from "../../src/engine/sandbox/wire.ts";
+import {
+  decodeWire,
+  fdRole,
+  wireMagic,
+  wireMaxMessage,
+  wireTag,
+  wireType,
+  wireVersion,
+  WireWriter,
+} from "../../src/engine/sandbox/wire.ts";
 
 const header = readFileSync(new URL("../../rootfs/wire.h", import.meta.url), "utf8");
 
@@ -30,22 +39,27 @@ describe("wire.ts and rootfs/wire.h", () => {
 describe("decodeWire", () => {
   it("reads back what WireWriter wrote", () => {
     fc.assert(
-      fc.property(fc.nat(), fc.array(fc.tuple(fc.integer({ min: 1, max: 60 }), fc.string())), (id, fields) => {
-        const writer = new WireWriter(wireType.SPAWN);
-        for (const [tag, text] of fields) writer.text(tag, text);
-        const message = decodeWire(writer.encode(id));
-        expect(message?.type).toBe(wireType.SPAWN);
-        expect(message?.id).toBe(id);
-        expect(message?.fields.map((field) => [field.tag, field.value.toString("utf8")])).toEqual(
-          fields.map(([tag, text]) => [tag, Buffer.from(text).toString("utf8")]),
-        );
-      }),
+      fc.property(
+        fc.nat(),
+        fc.array(fc.tuple(fc.integer({ min: 1, max: 60 }), fc.string())),
+        (id, fields) => {
+          const writer = new WireWriter(wireType.SPAWN);
+          for (const [tag, text] of fields) writer.text(tag, text);
+          const message = decodeWire(writer.encode(id));
+          expect(message?.type).toBe(wireType.SPAWN);
+          expect(message?.id).toBe(id);
+          expect(message?.fields.map((field) => [field.tag, field.value.toString("utf8")])).toEqual(
+            fields.map(([tag, text]) => [tag, Buffer.from(text).toString("utf8")]),
+          );
+        },
+      ),
     );
   });
 
   it("never throws on arbitrary bytes, and refuses a cut message", () => {
     fc.assert(fc.property(fc.uint8Array(), (bytes) => decodeWire(bytes) === null));
     const whole = new WireWriter(wireType.OK).text(wireTag.STEP, "abc").encode(1);
-    for (let length = 0; length < whole.length; length++) expect(decodeWire(whole.subarray(0, length))).toBeNull();
+    for (let length = 0; length < whole.length; length++)
+      expect(decodeWire(whole.subarray(0, length))).toBeNull();
   });
 });

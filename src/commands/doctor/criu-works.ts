@@ -14,7 +14,9 @@ export function criuWorksCheck(snapshotDir: string): Check {
         const { probeCriu } = await import("../../engine/snapshot/criu-probe.ts");
         const criu = findCriu(packagePaths.tools);
         const { dumpMs, restoreMs } = await probeCriu(criu, snapshotDir);
-        return ok(`CRIU ${criu.version} saved a process in ${dumpMs.toFixed(1)} ms and restored it in ${restoreMs.toFixed(1)} ms`);
+        return ok(
+          `CRIU ${criu.version} saved a process in ${dumpMs.toFixed(1)} ms and restored it in ${restoreMs.toFixed(1)} ms`,
+        );
       } catch (error) {
         const { what, why, hint } = toAetherError(error);
         return fail(what, why ?? "no reason was given", hint ?? "Run `npm run setup` in Aether's folder.");

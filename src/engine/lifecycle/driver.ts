@@ -4,6 +4,7 @@
  */
 import type { Fd } from "../../ffi/fd.ts";
 import type { ListenAddress } from "../../ffi/socket.ts";
+import type { FunctionConfig } from "../../protocol/config.ts";
 import type { Image } from "../snapshot/image.ts";
 
 /** How an instance ended. */
@@ -109,4 +110,8 @@ export interface InstanceDriver extends AsyncDisposable {
   wake(image: Image, options: WakeOptions): Promise<WakeResult>;
   /** Gives up what was prepared. */
   forget(): void;
+  /** Takes over settings that need no new process. */
+  update(config: FunctionConfig): void;
+  /** Ends what is under way, by ending its sandbox: the function is being removed. */
+  abort(): void;
 }

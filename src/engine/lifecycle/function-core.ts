@@ -1,4 +1,5 @@
 /** What the steps of one function's life share: its declaration, state, instance, image and listeners. */
+import type { ListenAddress } from "../../ffi/socket.ts";
 import type { FunctionConfig } from "../../protocol/config.ts";
 import type { AetherError, ErrorData } from "../../protocol/errors.ts";
 import type { EventBody } from "../../protocol/events.ts";
@@ -29,7 +30,7 @@ export interface FunctionSurroundings {
   /** One image is proved at a time: trials that share the processor measure each other. */
   readonly proofs: Gate;
   /** A warm-up request to the function's port. Resolves with the reason when it failed. */
-  warmUp(config: FunctionConfig): Promise<string | null>;
+  warmUp(config: FunctionConfig, listens: readonly ListenAddress[]): Promise<string | null>;
 }
 
 export interface FunctionParts {
@@ -45,6 +46,8 @@ export interface Reactions {
   connection(cause: string): void;
   /** An idle limit was reached. */
   idle(decision: IdleDecision): void;
+  /** Without an instance since just now: what the next wake needs can be made ready. */
+  asleep(): void;
 }
 
 export class FunctionCore {
@@ -57,8 +60,10 @@ export class FunctionCore {
   readonly connections: FrozenConnections;
   readonly machine: StateMachine;
   readonly queue: OperationQueue;
-  /** Failed wakes and short lives in a row. */
+  /** Short lives in a row. */
   readonly backoff: Backoff;
+  /** Failed starts and restores in a row. */
+  readonly wakeBackoff: Backoff;
   readonly restoreLatency = new LatencyWindow();
   readonly wakeLatency = new LatencyWindow();
   instance: Instance | null = null;
@@ -70,10 +75,16 @@ export class FunctionCore {
   lastError: ErrorData | null = null;
   /** Set while we end the instance ourselves: its exit is no crash. */
   ending = false;
+  backoffTimer: NodeJS.Timeout | undefined;
   /** The function is being removed: nothing is started any more. */
   closing = false;
 
-  constructor(config: FunctionConfig, parts: FunctionParts, around: FunctionSurroundings, reactions: Reactions) {
+  constructor(
+    config: FunctionConfig,
+    parts: FunctionParts,
+    around: FunctionSurroundings,
+    reactions: Reactions,
+  ) {
     this.config = config;
     this.reactions = reactions;
     this.around = around;
@@ -83,6 +94,7 @@ export class FunctionCore {
     this.connections = parts.connections;
     this.queue = new OperationQueue(config.id);
     this.backoff = new Backoff(() => around.monotonic());
+    this.wakeBackoff = new Backoff(() => around.monotonic());
     this.machine = new StateMachine({
       functionId: config.id,
       now: () => around.now(),

@@ -11,7 +11,7 @@ import type { FunctionParts, FunctionSurroundings } from "./function-core.ts";
 import { begin, beginAdopted, snapshotFromNothing } from "./begin.ts";
 import { functionView } from "./function-view.ts";
 import { prepareNext } from "./prepare.ts";
-import { awaitConnection, endInstance } from "./running.ts";
+import { awaitConnection, endInstance, watchIdle } from "./running.ts";
 import { goToSleep, suspend } from "./sleep.ts";
 import { wake, wakeFailed } from "./wake.ts";
 
@@ -22,6 +22,7 @@ export class FunctionRuntime {
     this.#core = new FunctionCore(config, parts, around, {
       connection: (cause) => this.#wakeSoon(cause),
       idle: (decision) => this.#sleepSoon(decision),
+      asleep: () => this.#prepareSoon(),
     });
   }
 
@@ -31,6 +32,12 @@ export class FunctionRuntime {
     core.queue.run(() => wake(core, order)).catch((error: unknown) => wakeFailed(core, toAetherError(error)));
   }
 
+  #prepareSoon(): void {
+    const core = this.#core;
+    if (core.closing) return;
+    core.queue.run(() => prepareNext(core)).catch((error: unknown) => core.report(toAetherError(error)));
+  }
+
   #sleepSoon(decision: IdleDecision): void {
     const core = this.#core;
     const instance = core.instance;
@@ -38,7 +45,8 @@ export class FunctionRuntime {
       .run(async () => {
         // Whatever came before this turn in the queue may have changed everything.
         if (core.instance !== instance || core.closing) return;
-        if (decision === "suspend") await suspend(core, "idle");
+        if (decision === "suspend" && core.machine.state === "Running") await suspend(core, "idle");
+        else if (decision === "suspend") return;
         else await goToSleep(core, { cause: "idle", automatic: true });
       })
       .catch((error: unknown) => core.report(toAetherError(error)));
@@ -81,23 +89,36 @@ export class FunctionRuntime {
     const core = this.#core;
     const startedAt = core.around.monotonic();
     await core.queue.run(async () => {
-      switch (action) {
-        case "snapshot":
-          if (core.machine.state === "Uninitialized") return await snapshotFromNothing(core);
-          return await goToSleep(core, { cause: "snapshot", automatic: false });
-        case "suspend":
-          return await suspend(core, "suspend");
-        case "wake":
-          core.machine.assertLegal("Running");
-          return await wake(core, { cause: "wake", seenAtMs: startedAt });
-        case "restore":
-          return await this.#restore(startedAt);
-        case "kill":
-          return await this.#kill();
-        default:
-          return assertNever(action);
+      try {
+        await this.#obey(action, startedAt);
+      } catch (error) {
+        if (core.instance === null && !core.closing && !core.held.isEmpty) {
+          awaitConnection(core, 0);
+          await prepareNext(core);
+        }
+        throw error;
       }
     });
+  }
+
+  async #obey(action: FunctionAction, startedAt: number): Promise<void> {
+    const core = this.#core;
+    switch (action) {
+      case "snapshot":
+        if (core.machine.state === "Uninitialized") return await snapshotFromNothing(core);
+        return await goToSleep(core, { cause: "snapshot", automatic: false });
+      case "suspend":
+        return await suspend(core, "suspend");
+      case "wake":
+        core.machine.assertLegal("Running");
+        return await wake(core, { cause: "wake", seenAtMs: startedAt });
+      case "restore":
+        return await this.#restore(startedAt);
+      case "kill":
+        return await this.#kill();
+      default:
+        return assertNever(action);
+    }
   }
 
   /** Back to the image; the memory of a running instance is discarded. */
@@ -123,9 +144,14 @@ export class FunctionRuntime {
     const core = this.#core;
     if (core.instance !== null) {
       core.held.stopWatching();
+      const killed = core.instance;
       await endInstance(core, (instance) => instance.kill());
-      core.machine.instanceGone(core.image !== null);
-      core.notice("killed");
+      if (core.machine.state === "Suspended" && core.image === null) {
+        core.machine.step("Uninitialized", { instance: killed.id, durationMs: 0, cause: "kill" });
+      } else {
+        core.machine.instanceGone(core.image !== null);
+        core.notice("killed");
+      }
       await prepareNext(core);
     } else {
       core.machine.assertLegal("Uninitialized");
@@ -137,27 +163,34 @@ export class FunctionRuntime {
 
   /** Takes over settings that need no new process. */
   update(config: FunctionConfig): void {
-    this.#core.config = config;
-    this.#core.around.changed(this.id);
+    const core = this.#core;
+    core.config = config;
+    core.driver.update(config);
+    const suspended = core.machine.state === "Suspended";
+    if (core.instance !== null && (suspended || core.machine.state === "Running") && core.queue.isIdle) {
+      watchIdle(core, suspended, core.idle.lastActivity(core.held.ports));
+    }
+    core.around.changed(this.id);
   }
 
-  /**
-   * Ends the function. Its listeners are the caller's: to close them, or to hand them to the version that follows.
-   * @param graceful the stop signal first, then the kill
-   */
-  async end(graceful: boolean): Promise<readonly TakenListener[]> {
+  /** Ends the function. Its listeners are the caller's: to close them, or to hand them to the version that follows. */
+  async end(): Promise<readonly TakenListener[]> {
     const core = this.#core;
     core.closing = true;
+    clearTimeout(core.backoffTimer);
     core.idle.stop();
     core.held.stopWatching();
+    core.machine.setActivity("stopping");
+    // A start, a dump or a trial under way must not be waited for: its sandbox ends, and with it the operation.
+    if (!core.queue.isIdle) core.driver.abort();
     await core.queue.close();
     const { stopSignal, stopTimeoutMs } = core.config;
     await endInstance(core, async (instance) => {
       if (core.machine.state === "Suspended") instance.resume();
-      if (graceful) await instance.stop(stopSignal, stopTimeoutMs);
-      else await instance.kill();
+      await instance.stop(stopSignal, stopTimeoutMs);
     });
     await core.driver[Symbol.asyncDispose]();
+    core.machine.setActivity(null);
     core.machine.instanceGone(core.image !== null);
     return core.held.detach();
   }

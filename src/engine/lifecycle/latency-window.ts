@@ -18,7 +18,12 @@ export class LatencyWindow {
 
   view(): LatencyView {
     const sorted = this.#values.toSorted((left, right) => left - right);
-    return { count: this.#count, lastMs: this.#last, p50Ms: quantile(sorted, 0.5), p99Ms: quantile(sorted, 0.99) };
+    return {
+      count: this.#count,
+      lastMs: this.#last,
+      p50Ms: quantile(sorted, 0.5),
+      p99Ms: quantile(sorted, 0.99),
+    };
   }
 }
 

@@ -6,7 +6,7 @@ const maxWaiting = 32;
 
 export class OperationQueue {
   readonly #functionId: string;
-  readonly #waiting: (() => Promise<void>)[] = [];
+  readonly #waiting: { readonly start: () => Promise<void>; readonly refuse: () => void }[] = [];
   #running = false;
   #closed = false;
   #idle = Promise.withResolvers<void>();
@@ -28,7 +28,10 @@ export class OperationQueue {
   run<T>(operation: () => Promise<T>): Promise<T> {
     if (this.#closed || this.#waiting.length >= maxWaiting) return Promise.reject(this.#refused());
     return new Promise<T>((resolve, reject) => {
-      this.#waiting.push(() => operation().then(resolve, reject));
+      this.#waiting.push({
+        start: () => operation().then(resolve, reject),
+        refuse: () => reject(this.#refused()),
+      });
       if (!this.#running) void this.#drain();
     });
   }
@@ -44,14 +47,16 @@ export class OperationQueue {
   async #drain(): Promise<void> {
     this.#running = true;
     this.#idle = Promise.withResolvers<void>();
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) await next();
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift())
+      await next.start();
     this.#running = false;
     this.#idle.resolve();
   }
 
-  /** Refuses new operations and resolves when the last one is done. */
+  /** Refuses new operations and those that wait, and resolves when the running one is done. */
   async close(): Promise<void> {
     this.#closed = true;
+    for (const { refuse } of this.#waiting.splice(0)) refuse();
     await this.#idle.promise;
   }
 }

@@ -1,11 +1,10 @@
 /** Going to sleep: freezing, and the snapshot. A client that arrives in the middle turns the sleep round. */
 import { endConnection } from "../../ffi/socket.ts";
-import { AetherError } from "../../protocol/errors.ts";
+import { AetherError, toAetherError } from "../../protocol/errors.ts";
 import type { FunctionCore } from "./function-core.ts";
 import type { Instance } from "./driver.ts";
-import { prepareNext } from "./prepare.ts";
+import { prepareNext, prove } from "./prepare.ts";
 import { awaitConnection, endInstance, watchIdle } from "./running.ts";
-import { resumeSuspended } from "./wake.ts";
 
 /** How long a snapshot ordered by a person waits for open connections to close. */
 const connectionsWaitMs = 1_000;
@@ -28,13 +27,25 @@ export async function suspend(core: FunctionCore, cause: string): Promise<void> 
     return;
   }
   core.idle.stop();
-  await instance.suspend();
+  const lastActivity = core.idle.lastActivity(core.held.ports);
+  try {
+    await instance.suspend();
+  } catch (error) {
+    if (core.instance === instance) watchIdle(core, false, startedAt);
+    throw error;
+  }
   if (core.instance !== instance) return;
+  // Between the look at the connections and the standstill a client may have been accepted: it would hang.
+  if (!core.config.idle.ignoreOpen && cause === "idle" && instance.openConnections() > 0) {
+    instance.resume();
+    watchIdle(core, false, startedAt);
+    return;
+  }
   const durationMs = core.around.monotonic() - startedAt;
   core.machine.step("Suspended", { instance: instance.id, durationMs, cause });
-  watchIdle(core, true, startedAt);
+  watchIdle(core, true, cause === "idle" ? lastActivity : startedAt);
   awaitConnection(core, 0);
-  if (core.config.idle.ignoreOpen) core.connections.watch(instance.takeConnections(), () => core.reactions.connection("data"));
+  core.connections.watch(instance.takeConnections(), () => core.reactions.connection("data"));
 }
 
 /** Running, Suspended or Uninitialized (with an instance just started) -> WarmSnapshot. */
@@ -44,6 +55,20 @@ export async function goToSleep(core: FunctionCore, order: SleepOrder): Promise<
   if (instance === null) return;
   const startedAt = core.around.monotonic();
   core.idle.stop();
+  try {
+    await layDown(core, instance, order, startedAt);
+  } catch (error) {
+    if (core.instance === instance) goOnRunning(core, instance);
+    throw error;
+  }
+}
+
+async function layDown(
+  core: FunctionCore,
+  instance: Instance,
+  order: SleepOrder,
+  startedAt: number,
+): Promise<void> {
   if (core.machine.state === "Suspended") {
     // CRIU cannot stop a frozen process: it hangs, and the process dies of SIGTRAP when CRIU is killed.
     core.held.stopWatching();
@@ -51,51 +76,86 @@ export async function goToSleep(core: FunctionCore, order: SleepOrder): Promise<
     instance.resume();
   }
   if (core.config.idle.ignoreOpen) for (const socket of instance.takeConnections()) endConnection(socket);
-  if (!(await connectionsAllow(core, instance, order))) {
-    if (core.machine.state === "Suspended") resumeSuspended(core, "connection", startedAt);
-    else watchIdle(core, false, startedAt);
+  if (!(await connectionsAllow(core, instance, order))) return goOnRunning(core, instance);
+  const golden = core.config.sleep === "golden" && core.image?.manifest.golden === true;
+  if (golden ? !(await standsStill(core, instance, order)) : !(await dump(core, instance, order))) {
+    if (core.instance === instance) goOnRunning(core, instance);
     return;
   }
-  const golden = core.config.sleep === "golden" && core.image?.manifest.golden === true;
-  if (!golden && !(await dump(core, instance, order, startedAt))) return;
   if (core.instance !== instance) return;
   core.held.expectSuccessor(0);
   await endInstance(core, (ended) => ended.kill());
+  if (!golden && core.config.sleep === "golden" && !(await becomeGolden(core))) return;
   const durationMs = core.around.monotonic() - startedAt;
   core.machine.step("WarmSnapshot", { instance: instance.id, durationMs, cause: order.cause });
   awaitConnection(core, 0);
   await prepareNext(core);
 }
 
-/** Saves the instance. False: it goes on running. */
-async function dump(core: FunctionCore, instance: Instance, order: SleepOrder, startedAt: number): Promise<boolean> {
-  core.machine.setActivity("dumping");
+/** The first image of a golden function that was not started asleep: proved now, or given up. False: it has none. */
+async function becomeGolden(core: FunctionCore): Promise<boolean> {
+  const { image } = core;
+  if (image === null) return false;
+  core.machine.setActivity("restoring");
   try {
-    const { image } = await core.driver.snapshot(instance, core.held.addresses);
-    if (order.automatic && core.held.hasQueued()) {
-      await core.driver.proceed(instance);
-      core.around.discard(image.directory);
-      core.notice("a client arrived while it was going to sleep; it goes on running");
-      goOnRunning(core, startedAt);
-      return false;
-    }
-    core.setImage(image);
-    core.around.seal(image);
+    core.image = await prove(core, image);
+    core.around.seal(core.image);
     return true;
   } catch (error) {
-    if (core.instance === instance) goOnRunning(core, core.around.monotonic());
-    if (order.automatic && core.held.hasQueued()) return false; // The client that spoilt the dump is being served.
-    if (!order.automatic || !(error instanceof AetherError)) throw error;
-    core.report(error);
+    core.setImage(null);
+    core.machine.instanceGone(false);
+    core.report(toAetherError(error));
+    awaitConnection(core, core.backoff.fail());
     return false;
   } finally {
     core.machine.setActivity(null);
   }
 }
 
-function goOnRunning(core: FunctionCore, since: number): void {
-  if (core.machine.state === "Suspended") resumeSuspended(core, "connection", since);
-  else if (core.machine.state === "Running") watchIdle(core, false, core.around.monotonic());
+/** Before a golden function is killed: nobody must be accepted between the last look and the kill. False: somebody was. */
+async function standsStill(core: FunctionCore, instance: Instance, order: SleepOrder): Promise<boolean> {
+  await instance.suspend();
+  if (!order.automatic || core.config.connections !== "refuse") return true;
+  if (instance.openConnections() === 0 && !core.held.hasQueued()) return true;
+  instance.resume();
+  return false;
+}
+
+/** Saves the instance. False: it goes on running. */
+async function dump(core: FunctionCore, instance: Instance, order: SleepOrder): Promise<boolean> {
+  core.machine.setActivity("dumping");
+  try {
+    const { image } = await core.driver.snapshot(instance, core.held.addresses);
+    // Kept connections stay in repair mode after a dump that leaves the process stopped (cr_dump_finish): no way back.
+    if (order.automatic && core.config.connections !== "keep" && core.held.hasQueued()) {
+      core.around.discard(image.directory);
+      await core.driver.proceed(instance);
+      core.notice("a client arrived while it was going to sleep; it goes on running");
+      return false;
+    }
+    core.setImage(image);
+    core.around.seal(image);
+    return true;
+  } catch (error) {
+    if (!order.automatic || !(error instanceof AetherError)) throw error;
+    // A client that was accepted just before the dump has spoilt it, and is being served.
+    const client = error.data["reason"] === "OpenConnection" || core.held.hasQueued();
+    if (!client) core.report(error);
+    return false;
+  } finally {
+    core.machine.setActivity(null);
+  }
+}
+
+/** The sleep did not come about: the instance runs, and is shown running. */
+function goOnRunning(core: FunctionCore, instance: Instance): void {
+  core.held.stopWatching();
+  core.connections[Symbol.dispose]();
+  if (core.machine.state === "Suspended") {
+    instance.resume();
+    core.machine.step("Running", { instance: instance.id, durationMs: 0, cause: "sleep given up" });
+  }
+  if (core.machine.state === "Running") watchIdle(core, false, core.around.monotonic());
 }
 
 /** Whether open connections let the function sleep. @throws AetherError AE_CONNECTIONS_OPEN, for an order of a person */

@@ -48,7 +48,10 @@ export class StateMachine {
   }
 
   /** Takes a step of the table. */
-  step(to: InstanceState, detail: { readonly instance: string; readonly durationMs: number; readonly cause: string }): void {
+  step(
+    to: InstanceState,
+    detail: { readonly instance: string; readonly durationMs: number; readonly cause: string },
+  ): void {
     this.assertLegal(to);
     const from = this.#state;
     this.#state = to;

@@ -5,7 +5,6 @@ import type { WakeTier } from "../../protocol/states.ts";
 import type { FunctionCore } from "./function-core.ts";
 import type { Instance } from "./driver.ts";
 import { markWoken } from "../snapshot/image.ts";
-import { prepareNext } from "./prepare.ts";
 import { adopt, awaitConnection, holdListeners, watchIdle } from "./running.ts";
 
 export interface WakeOrder {
@@ -23,8 +22,12 @@ export async function wake(core: FunctionCore, order: WakeOrder): Promise<void> 
       return;
     case "Suspended":
       return resumeSuspended(core, order.cause, order.seenAtMs);
-    case "WarmSnapshot":
-      return await core.around.restores.run(() => restore(core, order));
+    case "WarmSnapshot": {
+      const failure = await core.around.restores.run(() => restore(core, order));
+      // A cold start takes long, and is no restore: it does not hold a place among them.
+      if (failure === null) return core.instance === null ? undefined : await settle(core, core.instance);
+      return await restoreFailed(core, order, failure);
+    }
     case "Uninitialized":
       return await coldStart(core, order);
     default:
@@ -45,10 +48,10 @@ export function resumeSuspended(core: FunctionCore, cause: string, seenAtMs: num
   watchIdle(core, false, core.around.monotonic());
 }
 
-/** WarmSnapshot -> Running. */
-async function restore(core: FunctionCore, order: WakeOrder): Promise<void> {
+/** WarmSnapshot -> Running, up to the hand-over. Returns what went wrong. */
+async function restore(core: FunctionCore, order: WakeOrder): Promise<AetherError | null> {
   const { image, config } = core;
-  if (image === null) return await coldStart(core, order);
+  if (image === null || core.closing) return null;
   core.machine.setActivity("restoring");
   let result;
   try {
@@ -57,7 +60,7 @@ async function restore(core: FunctionCore, order: WakeOrder): Promise<void> {
     result = await core.driver.wake(image, { budgetMs: config.restoreBudgetMs, enforce });
   } catch (error) {
     core.machine.setActivity(null);
-    return await restoreFailed(core, order, toAetherError(error));
+    return toAetherError(error);
   }
   const { instance, restoreMs } = result;
   // Its listeners first, then the held ones are closed. None: it has ended already, and the next wake serves who waits.
@@ -70,16 +73,18 @@ async function restore(core: FunctionCore, order: WakeOrder): Promise<void> {
   if (restoreMs > config.restoreBudgetMs) core.violations += 1;
   core.restoreLatency.add(restoreMs);
   woken(core, instance, { tier: "snapshot", restoreMs, totalMs });
-  settle(core, instance);
+  return null;
 }
 
 /** Uninitialized -> Running. */
 export async function coldStart(core: FunctionCore, order: WakeOrder): Promise<void> {
   const instance = await startInstance(core);
+  if (core.instance !== instance) return; // Its end has been reported.
   const totalMs = core.around.monotonic() - order.seenAtMs;
   core.machine.step("Running", { instance: instance.id, durationMs: totalMs, cause: order.cause });
-  if (order.cause === "connection" || order.cause === "wake") woken(core, instance, { tier: "cold", restoreMs: null, totalMs });
-  settle(core, instance);
+  if (order.cause === "connection" || order.cause === "wake")
+    woken(core, instance, { tier: "cold", restoreMs: null, totalMs });
+  await settle(core, instance);
 }
 
 /** Starts an instance from nothing; the caller takes the step. Held connections are handed to it. */
@@ -90,11 +95,18 @@ export async function startInstance(core: FunctionCore): Promise<Instance> {
     const instance = await core.driver.start();
     core.coldStarts += 1;
     // Duplicates of the new listeners first, then the old ones are closed: the port is never without an owner.
-    adopt(core, instance);
     const relayed = core.held.relayed;
-    holdListeners(core, instance);
+    try {
+      holdListeners(core, instance);
+    } catch (error) {
+      await instance.kill();
+      throw error;
+    }
+    adopt(core, instance);
     if (core.held.relayed > relayed) {
-      core.notice(`${core.held.relayed - relayed} clients of its first start are relayed: it listens on another address family`);
+      core.notice(
+        `${core.held.relayed - relayed} clients of its first start are relayed: it listens on another address family`,
+      );
     }
     return instance;
   } finally {
@@ -102,15 +114,22 @@ export async function startInstance(core: FunctionCore): Promise<Instance> {
   }
 }
 
-/** What can wait until the waiting clients have been handed over. */
-function settle(core: FunctionCore, instance: Instance): void {
-  setImmediate(() => {
-    if (core.instance !== instance) return;
+/**
+ * What can wait until the waiting clients have been handed over. Part of the operation: what is queued behind it must
+ * find the new listeners held.
+ */
+async function settle(core: FunctionCore, instance: Instance): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  if (core.instance !== instance) return;
+  try {
     if (core.held.isEmpty) holdListeners(core, instance);
     if (core.image !== null && !core.image.manifest.golden) markWoken(core.image);
-    watchIdle(core, false, core.around.monotonic());
-    core.around.changed(core.id);
-  });
+  } catch (error) {
+    core.report(toAetherError(error, `${core.id}: it runs, and its listening sockets could not be taken`));
+  }
+  core.wakeBackoff.succeed();
+  watchIdle(core, false, core.around.monotonic());
+  core.around.changed(core.id);
 }
 
 function woken(
@@ -131,9 +150,14 @@ async function restoreFailed(core: FunctionCore, order: WakeOrder, error: Aether
     throw error;
   }
   const changedGolden = core.image?.manifest.golden === true && error.data["reason"] === "FileChanged";
-  if (error.code !== "AE_RESTORE_FAILED" || !(changedGolden || core.config.onRestoreFailure === "cold")) throw error;
+  if (error.code !== "AE_RESTORE_FAILED" || !(changedGolden || core.config.onRestoreFailure === "cold"))
+    throw error;
   core.report(error);
-  core.notice(changedGolden ? "its golden snapshot no longer fits; it is started cold and saved anew" : "started cold instead");
+  core.notice(
+    changedGolden
+      ? "its golden snapshot no longer fits; it is started cold and saved anew"
+      : "started cold instead",
+  );
   core.setImage(null);
   core.machine.step("Uninitialized", { instance: "", durationMs: 0, cause: "snapshot unusable" });
   await coldStart(core, order);
@@ -146,7 +170,8 @@ export function wakeFailed(core: FunctionCore, error: AetherError): void {
   const rejected = core.held.rejectQueued();
   if (rejected > 0) core.notice(`${rejected} waiting client${rejected === 1 ? " was" : "s were"} reset`);
   const violation = error.code === "AE_LATENCY_VIOLATION";
-  const waitMs = violation ? 0 : core.backoff.fail();
+  const waitMs = violation ? 0 : core.wakeBackoff.fail();
+  if (waitMs > 0) core.notice(`the next try waits ${waitMs} ms`);
   awaitConnection(core, waitMs);
-  void core.queue.run(() => prepareNext(core)).catch((later: unknown) => core.report(toAetherError(later)));
+  core.reactions.asleep();
 }

@@ -9,7 +9,10 @@ import type { ReactorApply, ReactorOrder, ReactorReport, ReactorStart } from "./
 const startDeadlineMs = 60_000;
 
 /** Reports that are no answers. */
-export type ReactorNews = Extract<ReactorReport, { type: "event" | "views" | "output" | "discard" | "seal" | "failed" }>;
+export type ReactorNews = Extract<
+  ReactorReport,
+  { type: "event" | "views" | "output" | "discard" | "seal" | "failed" }
+>;
 
 export class ReactorClient {
   readonly #worker: Worker;
@@ -23,10 +26,14 @@ export class ReactorClient {
   constructor(onNews: (news: ReactorNews) => void) {
     const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
     this.#onNews = onNews;
-    this.#worker = new Worker(new URL(`./reactor-worker.${extension}`, import.meta.url), { name: "aether-reactor" });
+    this.#worker = new Worker(new URL(`./reactor-worker.${extension}`, import.meta.url), {
+      name: "aether-reactor",
+    });
     this.#worker.on("message", (report: ReactorReport) => this.#take(report));
     this.#worker.on("error", (error) => this.#lost(toAetherError(error, "the reactor failed")));
-    this.#worker.on("exit", () => this.#lost(new AetherError("AE_ENGINE_LOST", "the reactor's thread ended")));
+    this.#worker.on("exit", () =>
+      this.#lost(new AetherError("AE_ENGINE_LOST", "the reactor's thread ended")),
+    );
     this.#started.promise.catch(() => undefined);
     this.#stopped.promise.catch(() => undefined);
   }
@@ -37,6 +44,7 @@ export class ReactorClient {
         return this.#started.resolve();
       case "failed":
         this.#started.reject(AetherError.from(report.error));
+        this.#stopped.reject(AetherError.from(report.error));
         return this.#onNews(report);
       case "done": {
         const pending = this.#pending.get(report.id);
@@ -68,18 +76,7 @@ export class ReactorClient {
   /** Resolves when launcher, CRIU and kernel programs work. Rejects with what does not. */
   async start(order: ReactorStart): Promise<void> {
     this.#post(order);
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new AetherError("AE_ENGINE_LOST", `the reactor did not start within ${startDeadlineMs} ms`)),
-        startDeadlineMs,
-      );
-    });
-    try {
-      await Promise.race([this.#started.promise, late]);
-    } finally {
-      clearTimeout(timer);
-    }
+    await this.#within(this.#started.promise, startDeadlineMs, "start");
   }
 
   #post(order: ReactorOrder): void {
@@ -102,10 +99,31 @@ export class ReactorClient {
     await this.#request((id) => ({ type: "apply", id, ...change }));
   }
 
-  /** Ends every function, launcher and kernel program. Resolves with the images that remain. */
-  async stop(): Promise<readonly Image[]> {
+  /** Lets a function's output flow on. */
+  outputTaken(functionId: string, bytes: number): void {
+    this.#post({ type: "output-taken", functionId, bytes });
+  }
+
+  /** Ends every function, launcher and kernel program. Resolves with the images that remain; rejects at the deadline. */
+  async stop(deadlineMs: number): Promise<readonly Image[]> {
     this.#post({ type: "stop" });
-    return await this.#stopped.promise;
+    return await this.#within(this.#stopped.promise, deadlineMs, "end");
+  }
+
+  async #within<T>(promise: Promise<T>, deadlineMs: number, what: string): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () =>
+          reject(new AetherError("AE_ENGINE_LOST", `the reactor did not ${what} within ${deadlineMs} ms`)),
+        deadlineMs,
+      );
+    });
+    try {
+      return await Promise.race([promise, late]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Ends the thread, whatever it is doing. */

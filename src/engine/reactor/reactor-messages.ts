@@ -40,7 +40,14 @@ export interface ReactorApply {
 export type ReactorOrder =
   | ReactorStart
   | ReactorApply
-  | { readonly type: "action"; readonly id: number; readonly functionId: string; readonly action: FunctionAction }
+  | {
+      readonly type: "action";
+      readonly id: number;
+      readonly functionId: string;
+      readonly action: FunctionAction;
+    }
+  /** So much of a function's output was taken in. */
+  | { readonly type: "output-taken"; readonly functionId: string; readonly bytes: number }
   /** Ends every function in order; answered by `stopped`. */
   | { readonly type: "stop" };
 
@@ -49,11 +56,21 @@ export type ReactorReport =
   /** Launcher, CRIU and kernel programs work; functions are being brought to their first states. */
   | { readonly type: "started" }
   | { readonly type: "failed"; readonly error: ErrorData }
-  | { readonly type: "done"; readonly id: number; readonly view: FunctionView | null; readonly error: ErrorData | null }
+  | {
+      readonly type: "done";
+      readonly id: number;
+      readonly view: FunctionView | null;
+      readonly error: ErrorData | null;
+    }
   | { readonly type: "event"; readonly event: EventBody }
   /** Views that changed, all functions' order in `order`. At most ten a second. */
   | { readonly type: "views"; readonly changed: readonly FunctionView[]; readonly order: readonly string[] }
-  | { readonly type: "output"; readonly functionId: string; readonly stream: LogLine["stream"]; readonly chunk: Uint8Array }
+  | {
+      readonly type: "output";
+      readonly functionId: string;
+      readonly stream: LogLine["stream"];
+      readonly chunk: Uint8Array;
+    }
   | { readonly type: "discard"; readonly path: string }
   | { readonly type: "seal"; readonly image: Image }
   | { readonly type: "stopped"; readonly images: readonly Image[] };

@@ -21,7 +21,12 @@ async function obey(order: ReactorOrder): Promise<void> {
         return null;
       });
     case "action":
-      return await answer(order.id, async () => (await reactor?.action(order.functionId, order.action)) ?? null);
+      return await answer(
+        order.id,
+        async () => (await reactor?.action(order.functionId, order.action)) ?? null,
+      );
+    case "output-taken":
+      return reactor?.outputTaken(order.functionId, order.bytes);
     case "stop": {
       const images = (await reactor?.stop()) ?? [];
       report({ type: "stopped", images });
@@ -32,7 +37,10 @@ async function obey(order: ReactorOrder): Promise<void> {
   }
 }
 
-async function answer(id: number, work: () => Promise<Extract<ReactorReport, { type: "done" }>["view"]>): Promise<void> {
+async function answer(
+  id: number,
+  work: () => Promise<Extract<ReactorReport, { type: "done" }>["view"]>,
+): Promise<void> {
   try {
     report({ type: "done", id, view: await work(), error: null });
   } catch (error) {

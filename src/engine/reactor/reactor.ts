@@ -6,12 +6,12 @@ import { mkdirSync } from "node:fs";
 import { Epoll } from "../../ffi/epoll.ts";
 import type { FunctionConfig } from "../../protocol/config.ts";
 import type { FunctionAction } from "../../protocol/control.ts";
-import { AetherError, toAetherError } from "../../protocol/errors.ts";
+import { toAetherError } from "../../protocol/errors.ts";
+import type { AetherError } from "../../protocol/errors.ts";
 import type { EventBody } from "../../protocol/events.ts";
 import type { FunctionView } from "../../protocol/views.ts";
 import { ChangePublisher } from "../change-publisher.ts";
 import { FunctionRuntime } from "../lifecycle/function-runtime.ts";
-import type { TakenListener } from "../lifecycle/driver.ts";
 import type { FunctionSurroundings } from "../lifecycle/function-core.ts";
 import { EngineCgroups } from "../sandbox/cgroups.ts";
 import type { SandboxContext } from "../sandbox/context.ts";
@@ -20,20 +20,23 @@ import { SandboxDriver } from "../sandbox/sandbox-driver.ts";
 import { checkCriu } from "../snapshot/check-criu.ts";
 import type { Image } from "../snapshot/image.ts";
 import { Gate } from "../wake/gate.ts";
+import { monotonicMs } from "../monotonic.ts";
 import { FrozenConnections } from "../wake/frozen-connections.ts";
 import { HeldListeners } from "../wake/held-listeners.ts";
 import { IdleMonitor } from "../wake/idle-monitor.ts";
 import { PortPrograms } from "../wake/port-programs.ts";
 import { warmUp } from "../wake/warm-up.ts";
+import { FunctionTable } from "./function-table.ts";
+import { OutputFlow } from "./output-flow.ts";
 import { OutputTail } from "./output-tail.ts";
 import type { ReactorApply, ReactorReport, ReactorStart } from "./reactor-messages.ts";
 
 /** Views cross to the engine's thread at most so often. */
 const viewIntervalMs = 100;
 
-interface Entry {
-  readonly runtime: FunctionRuntime;
-  readonly output: OutputTail;
+interface FunctionOutput {
+  readonly tail: OutputTail;
+  readonly flow: OutputFlow;
 }
 
 export class Reactor {
@@ -45,9 +48,10 @@ export class Reactor {
   readonly #restores: Gate;
   readonly #proofs = new Gate(1);
   readonly #publisher: ChangePublisher<string>;
-  readonly #functions = new Map<string, Entry>();
+  readonly #output = new Map<string, FunctionOutput>();
+  readonly #table: FunctionTable;
   readonly #context: SandboxContext;
-  #launcher: Launcher;
+  #launcher: Promise<Launcher>;
   #closing = false;
 
   private constructor(
@@ -60,7 +64,7 @@ export class Reactor {
     this.#epoll = parts.epoll;
     this.#cgroups = parts.cgroups;
     this.#ports = parts.ports;
-    this.#launcher = parts.launcher;
+    this.#launcher = Promise.resolve(parts.launcher);
     this.#restores = new Gate(start.engine.maxParallelRestores);
     this.#publisher = new ChangePublisher(viewIntervalMs, (changed) => this.#publish(changed));
     this.#context = {
@@ -72,23 +76,40 @@ export class Reactor {
       snapshotRoot: start.snapshotRoot,
       tmpRoot: start.tmpRoot,
       now: () => Date.now(),
-      monotonic: () => performance.now(),
+      monotonic: monotonicMs,
       output: (functionId, stream, chunk) => {
-        this.#functions.get(functionId)?.output.add(chunk);
+        const output = this.#output.get(functionId);
+        output?.tail.add(chunk);
+        output?.flow.sent(chunk.length);
         report({ type: "output", functionId, stream, chunk });
       },
+      outputRoom: (functionId) => this.#output.get(functionId)?.flow.room ?? null,
       discard: (path) => report({ type: "discard", path }),
     };
+    this.#table = new FunctionTable({
+      make: (config) => this.#make(config),
+      unmake: (id) => {
+        this.#output.delete(id);
+        this.#cgroups.removeFunction(id);
+      },
+      emit: (event) => this.#emit(event),
+      changed: (id) => this.#publisher.mark(id),
+      discard: (path) => this.#context.discard(path),
+      parallelStarts: start.engine.maxParallelRestores,
+    });
   }
 
   /** Launcher, cgroups and kernel programs, and CRIU at work once: whatever is missing is found before a function starts. */
   static async create(start: ReactorStart, report: (report: ReactorReport) => void): Promise<Reactor> {
     const emit = (event: EventBody): void => report({ type: "event", event });
-    const epoll = new Epoll((error) => emit({ type: "error", functionId: null, error: toAetherError(error).toJSON() }));
-    for (const path of [start.snapshotRoot, start.tmpRoot]) mkdirSync(path, { recursive: true, mode: 0o700 });
+    const epoll = new Epoll((error) =>
+      emit({ type: "error", functionId: null, error: toAetherError(error).toJSON() }),
+    );
     const cleanup = new AsyncDisposableStack();
     cleanup.use(epoll);
     try {
+      for (const path of [start.snapshotRoot, start.tmpRoot])
+        mkdirSync(path, { recursive: true, mode: 0o700 });
       const cgroups = cleanup.adopt(EngineCgroups.create(start.cgroupName), (made) => void made.remove());
       const ports = cleanup.use(PortPrograms.load(start.bpfDirectory, cgroups.root));
       const parts: { current: Reactor | null } = { current: null };
@@ -96,7 +117,7 @@ export class Reactor {
       const launcher = cleanup.use(await Launcher.start(epoll, start.programsDirectory, true, lost));
       const reactor = new Reactor(start, report, { epoll, cgroups, ports, launcher });
       parts.current = reactor;
-      await reactor.#tellUndo();
+      await reactor.#tellUndo(launcher);
       await checkCriu(reactor.#context);
       cleanup.move();
       return reactor;
@@ -106,26 +127,40 @@ export class Reactor {
     }
   }
 
-  async #tellUndo(): Promise<void> {
+  async #tellUndo(launcher: Launcher): Promise<void> {
     const { runtimeDir } = this.#start;
-    await this.#launcher.setUndo({ cgroups: this.#cgroups.paths, files: [`${runtimeDir}/control.sock`], sysctls: [] });
+    await launcher.setUndo({
+      cgroups: this.#cgroups.paths,
+      files: [`${runtimeDir}/control.sock`],
+      sysctls: [],
+    });
   }
 
   /** Every sandbox is gone with its launcher; functions wake from their images again once there is a new one. */
   launcherLost(error: AetherError): void {
     if (this.#closing) return;
     this.#emit({ type: "error", functionId: null, error: error.toJSON() });
-    void this.#replaceLauncher();
+    // Whoever needs a sandbox meanwhile waits for the next launcher.
+    this.#launcher = this.#startLauncher();
+    void this.#replaced(this.#launcher);
   }
 
-  async #replaceLauncher(): Promise<void> {
+  /** Without a launcher the engine cannot go on. */
+  async #replaced(launcher: Promise<Launcher>): Promise<void> {
     try {
-      const { programsDirectory } = this.#start;
-      this.#launcher = await Launcher.start(this.#epoll, programsDirectory, true, (next) => this.launcherLost(next));
-      await this.#tellUndo();
+      await launcher;
     } catch (error) {
       this.#report({ type: "failed", error: toAetherError(error).toJSON() });
     }
+  }
+
+  async #startLauncher(): Promise<Launcher> {
+    const { programsDirectory } = this.#start;
+    const launcher = await Launcher.start(this.#epoll, programsDirectory, true, (next) =>
+      this.launcherLost(next),
+    );
+    await this.#tellUndo(launcher);
+    return launcher;
   }
 
   #emit(event: EventBody): void {
@@ -133,12 +168,8 @@ export class Reactor {
   }
 
   #publish(changed: ReadonlySet<string>): void {
-    const views: FunctionView[] = [];
-    for (const id of changed) {
-      const entry = this.#functions.get(id);
-      if (entry !== undefined) views.push(entry.runtime.view());
-    }
-    this.#report({ type: "views", changed: views, order: [...this.#functions.keys()] });
+    const views = [...changed].flatMap((id) => this.#table.view(id) ?? []);
+    this.#report({ type: "views", changed: views, order: this.#table.ids });
   }
 
   #surroundings(): FunctionSurroundings {
@@ -151,102 +182,53 @@ export class Reactor {
       seal: (image) => this.#report({ type: "seal", image }),
       restores: this.#restores,
       proofs: this.#proofs,
-      warmUp: (config) => warmUp(this.#epoll, config),
+      warmUp: (config, listens) => warmUp(this.#epoll, config, listens),
     };
   }
 
-  #make(config: FunctionConfig): Entry {
-    const output = new OutputTail();
+  #make(config: FunctionConfig): FunctionRuntime {
+    const output: FunctionOutput = { tail: new OutputTail(), flow: new OutputFlow() };
+    this.#output.set(config.id, output);
     const cgroup = this.#cgroups.createFunction(config.id, { memoryLimitBytes: config.memoryLimitBytes });
-    const driver = new SandboxDriver(this.#context, { config, cgroup, lastOutput: () => output.lines() });
+    const driver = new SandboxDriver(this.#context, {
+      config,
+      cgroup,
+      lastOutput: () => output.tail.lines(),
+    });
     const held = new HeldListeners(this.#epoll, this.#ports);
     const idle = new IdleMonitor(this.#ports);
     const connections = new FrozenConnections(this.#epoll);
-    return { runtime: new FunctionRuntime(config, { driver, held, idle, connections }, this.#surroundings()), output };
+    return new FunctionRuntime(config, { driver, held, idle, connections }, this.#surroundings());
   }
 
-  /** Brings all functions to their first states, as many at once as restores may run. */
+  /** Brings all functions to their first states. */
   async begin(): Promise<void> {
-    const { functions, adopted } = this.#start;
-    for (const config of functions) this.#functions.set(config.id, this.#make(config));
-    for (const config of functions) this.#publisher.mark(config.id);
-    let done = 0;
-    const gate = new Gate(this.#start.engine.maxParallelRestores);
-    await Promise.all(
-      functions.map((config) =>
-        gate.run(async () => {
-          await this.#functions.get(config.id)?.runtime.begin(adopted[config.id] ?? null, [], "start");
-          done += 1;
-          this.#emit({ type: "progress", ready: done, total: functions.length });
-        }),
-      ),
-    );
+    await this.#table.begin(this.#start.functions, this.#start.adopted);
   }
 
-  /**
-   * Applies a new configuration. Whatever must give way ends first; the listeners it leaves, clients queued on them
-   * included, go to whichever function has the port now.
-   */
+  /** Applies a new configuration. */
   async apply(order: ReactorApply): Promise<void> {
-    for (const config of order.updated) this.#functions.get(config.id)?.runtime.update(config);
-    const ending = [...order.removed, ...order.replaced.map(({ id }) => id)];
-    const freed = (await Promise.all(ending.map((id) => this.#end(id)))).flat();
-    const beginning = [...order.replaced, ...order.added];
-    const ports = new Set(beginning.map(({ triggerPort }) => triggerPort));
-    for (const { port, fd } of freed) if (!ports.has(port)) fd.close();
-    await Promise.all(
-      beginning.map((config) => this.#beginOne(config, freed.filter(({ port }) => port === config.triggerPort))),
-    );
-  }
-
-  async #beginOne(config: FunctionConfig, inherited: readonly TakenListener[]): Promise<void> {
-    const entry = this.#make(config);
-    this.#functions.set(config.id, entry);
-    this.#publisher.mark(config.id);
-    await entry.runtime.begin(null, inherited, "reload");
-  }
-
-  async #end(id: string): Promise<readonly TakenListener[]> {
-    const entry = this.#functions.get(id);
-    if (entry === undefined) return [];
-    const listeners = await entry.runtime.end(true);
-    const { image } = entry.runtime;
-    if (image !== null) this.#context.discard(image.directory);
-    this.#functions.delete(id);
-    this.#cgroups.removeFunction(id);
-    this.#publisher.mark(id);
-    return listeners;
+    this.#restores.resize(order.engine.maxParallelRestores);
+    await this.#table.apply(order);
   }
 
   /** Carries out an order on one function. Rejects with a typed error. */
-  async action(functionId: string, action: FunctionAction): Promise<FunctionView> {
-    const entry = this.#functions.get(functionId);
-    if (entry === undefined) {
-      throw new AetherError("AE_UNKNOWN_FUNCTION", `there is no function ${functionId}`, {
-        hint: "`aether ps` lists them.",
-        data: { function: functionId },
-      });
-    }
-    await entry.runtime.action(action);
-    return entry.runtime.view();
+  action(functionId: string, action: FunctionAction): Promise<FunctionView> {
+    return this.#table.action(functionId, action);
   }
 
-  /** Ends everything in order. Returns the images that are there, for whoever decides on their fate. */
+  /** The engine has taken in so much of a function's output. */
+  outputTaken(functionId: string, bytes: number): void {
+    this.#output.get(functionId)?.flow.acknowledged(bytes);
+  }
+
+  /** Ends everything in order. Returns the images that are there. */
   async stop(): Promise<Image[]> {
     this.#closing = true;
-    const images: Image[] = [];
-    await Promise.all(
-      [...this.#functions.values()].map(async ({ runtime }) => {
-        try {
-          for (const { fd } of await runtime.end(true)) fd.close();
-        } catch (error) {
-          this.#emit({ type: "error", functionId: runtime.id, error: toAetherError(error).toJSON() });
-        }
-        if (runtime.image !== null) images.push(runtime.image);
-      }),
-    );
+    const images = await this.#table.stop();
     this.#publisher[Symbol.dispose]();
-    await this.#launcher[Symbol.asyncDispose]();
+    const launcher = await this.#launcher;
+    await launcher[Symbol.asyncDispose]();
     this.#ports[Symbol.dispose]();
     this.#cgroups.remove();
     this.#epoll[Symbol.dispose]();

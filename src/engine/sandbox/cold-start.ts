@@ -1,12 +1,11 @@
 /** Starting a function from nothing, and telling apart the ways in which that fails. */
 import { AetherError } from "../../protocol/errors.ts";
 import type { FunctionConfig } from "../../protocol/config.ts";
-import { AF_INET, inetSocket } from "../../ffi/socket.ts";
 import type { InstanceExit } from "../lifecycle/driver.ts";
 import { describeOwner, listeningPorts, ownerOf } from "../config/ports.ts";
 import type { SandboxContext } from "./context.ts";
 import type { Handshake } from "./handshake.ts";
-import { encodeRequest, probe } from "./probe.ts";
+import { encodeRequest, loopbackOf, probe } from "./probe.ts";
 import type { SandboxInstance } from "./sandbox-instance.ts";
 import { WireError } from "./wire-channel.ts";
 
@@ -35,7 +34,12 @@ export function spawnError(config: FunctionConfig, error: unknown): AetherError 
   return new AetherError("AE_SPAWN_FAILED", `${config.id}: ${config.program} could not be started`, {
     why: wire?.message ?? (error instanceof Error ? error.message : String(error)),
     hint: hints[wire?.code ?? ""] ?? "`aether doctor` checks what sandboxes need.",
-    data: { function: config.id, program: config.program, step: wire?.step ?? "spawn", errno: wire?.code ?? null },
+    data: {
+      function: config.id,
+      program: config.program,
+      step: wire?.step ?? "spawn",
+      errno: wire?.code ?? null,
+    },
     cause: error,
   });
 }
@@ -48,21 +52,31 @@ const delay = (ms: number): Promise<null> => new Promise((resolve) => setTimeout
  */
 export async function waitUntilReady(wait: ReadyWait): Promise<void> {
   const deadline = wait.context.monotonic() + wait.config.readyTimeoutMs;
+  // Ends the losers of the races below: a process that is gone must not be looked at until the time-out.
+  const over = new AbortController();
   const exited = wait.instance.exited.then((exit) => {
     throw exitError(wait, exit);
   });
-  // The race below takes the first outcome; a later one must not count as unhandled.
+  // The race takes the first outcome; a later one must not count as unhandled.
   exited.catch(() => undefined);
-  if (wait.handshake !== null) await Promise.race([handshakeDone(wait, wait.handshake, deadline), exited]);
-  if (wait.config.triggerPort === null) return;
-  await Promise.race([portListens(wait, wait.config.triggerPort, deadline), exited]);
-  if (wait.config.ready.kind === "http") {
-    await Promise.race([httpAnswers(wait, wait.config.triggerPort, wait.config.ready.path, deadline), exited]);
+  try {
+    if (wait.handshake !== null) await Promise.race([handshakeDone(wait, wait.handshake, deadline), exited]);
+    const { triggerPort, ready } = wait.config;
+    if (triggerPort === null) return;
+    await Promise.race([portListens(wait, triggerPort, deadline, over.signal), exited]);
+    if (ready.kind === "http") {
+      await Promise.race([httpAnswers(wait, triggerPort, ready.path, deadline, over.signal), exited]);
+    }
+  } finally {
+    over.abort();
   }
 }
 
 async function handshakeDone(wait: ReadyWait, handshake: Handshake, deadline: number): Promise<void> {
-  const result = await Promise.race([handshake.result, delay(Math.max(0, deadline - wait.context.monotonic()))]);
+  const result = await Promise.race([
+    handshake.result,
+    delay(Math.max(0, deadline - wait.context.monotonic())),
+  ]);
   if (result === null) throw timeoutError(wait, "it did not send READY on the handshake socket");
   if (result.ok) return;
   throw new AetherError("AE_HANDSHAKE_INVALID", `${wait.config.id}: the handshake failed`, {
@@ -72,7 +86,12 @@ async function handshakeDone(wait: ReadyWait, handshake: Handshake, deadline: nu
   });
 }
 
-async function portListens(wait: ReadyWait, port: number, deadline: number): Promise<void> {
+async function portListens(
+  wait: ReadyWait,
+  port: number,
+  deadline: number,
+  over: AbortSignal,
+): Promise<void> {
   for (let pauseMs = pollFirstMs; ; pauseMs = Math.min(pauseMs * 1.5, pollLastMs)) {
     const listeners = wait.instance.listenerPlaces();
     if (listeners.some((listener) => listener.port === port)) return;
@@ -82,31 +101,48 @@ async function portListens(wait: ReadyWait, port: number, deadline: number): Pro
       throw takenError(wait, port) ?? timeoutError(wait, `it does not listen on port ${port}`);
     }
     await delay(pauseMs);
+    if (over.aborted) return;
   }
 }
 
-async function httpAnswers(wait: ReadyWait, port: number, path: string, deadline: number): Promise<void> {
+async function httpAnswers(
+  wait: ReadyWait,
+  port: number,
+  path: string,
+  deadline: number,
+  over: AbortSignal,
+): Promise<void> {
   const request = encodeRequest({ method: "GET", path, headers: {}, body: null }, port);
   let last = "no answer";
   for (let pauseMs = pollFirstMs; ; pauseMs = Math.min(pauseMs * 1.5, pollLastMs * 5)) {
     const left = deadline - wait.context.monotonic();
     if (left <= 0) throw timeoutError(wait, `GET ${path}: ${last}`);
-    const result = await probe(wait.context.epoll, inetSocket(AF_INET), port, request, Math.min(left, 5_000));
+    const result = await probe(
+      wait.context.epoll,
+      loopbackOf(wait.instance.listenAddresses(port), port),
+      request,
+      Math.min(left, 5_000),
+    );
     if (result.ok && result.status !== null && result.status >= 200 && result.status < 300) return;
     last = result.ok ? `status ${result.status ?? "none"}` : result.why;
     await delay(pauseMs);
+    if (over.aborted) return;
   }
 }
 
 function timeoutError(wait: ReadyWait, why: string): AetherError {
-  return new AetherError("AE_READY_TIMEOUT", `${wait.config.id}: not ready within ${wait.config.readyTimeoutMs} ms`, {
-    why,
-    hint:
-      wait.config.ready.kind === "handshake"
-        ? "Send READY on AETHER_SOCKET and then listen, or set `ready: port` for an unmodified server; `ready_timeout` gives it longer."
-        : "Check that it listens on its trigger port; `ready_timeout` gives it longer.",
-    data: { function: wait.config.id, timeoutMs: wait.config.readyTimeoutMs, output: wait.lastOutput() },
-  });
+  return new AetherError(
+    "AE_READY_TIMEOUT",
+    `${wait.config.id}: not ready within ${wait.config.readyTimeoutMs} ms`,
+    {
+      why,
+      hint:
+        wait.config.ready.kind === "handshake"
+          ? "Send READY on AETHER_SOCKET and then listen, or set `ready: port` for an unmodified server; `ready_timeout` gives it longer."
+          : "Check that it listens on its trigger port; `ready_timeout` gives it longer.",
+      data: { function: wait.config.id, timeoutMs: wait.config.readyTimeoutMs, output: wait.lastOutput() },
+    },
+  );
 }
 
 function wrongPortError(config: FunctionConfig, port: number, others: readonly number[]): AetherError {
@@ -132,13 +168,22 @@ function takenError(wait: ReadyWait, port: number): AetherError | null {
 /** Why a function that ended before it was ready did so. */
 function exitError(wait: ReadyWait, exit: InstanceExit): AetherError {
   const { config } = wait;
-  const data = { function: config.id, exitCode: exit.exitCode, signal: exit.signal, output: wait.lastOutput() };
+  const data = {
+    function: config.id,
+    exitCode: exit.exitCode,
+    signal: exit.signal,
+    output: wait.lastOutput(),
+  };
   if (exit.outOfMemory) {
-    return new AetherError("AE_OUT_OF_MEMORY", `${config.id}: killed at its memory limit before it was ready`, {
-      why: `memory_limit is ${config.memoryLimitBytes ?? 0} bytes`,
-      hint: "Raise memory_limit.",
-      data,
-    });
+    return new AetherError(
+      "AE_OUT_OF_MEMORY",
+      `${config.id}: killed at its memory limit before it was ready`,
+      {
+        why: `memory_limit is ${config.memoryLimitBytes ?? 0} bytes`,
+        hint: "Raise memory_limit.",
+        data,
+      },
+    );
   }
   const taken = config.triggerPort === null ? null : takenError(wait, config.triggerPort);
   if (taken !== null) return taken;
@@ -152,4 +197,3 @@ function exitError(wait: ReadyWait, exit: InstanceExit): AetherError {
     data: { ...data, daemonized: daemon },
   });
 }
-

@@ -13,8 +13,8 @@ export interface CriuTools {
 
 export interface SandboxContext {
   readonly epoll: Epoll;
-  /** The launcher of the moment; a lost one is replaced. */
-  launcher(): Launcher;
+  /** The launcher of the moment; after a loss its successor, once it is there. */
+  launcher(): Promise<Launcher>;
   readonly criu: CriuTools;
   readonly engineVersion: string;
   /** 0700, short enough for socket paths. */
@@ -29,6 +29,8 @@ export interface SandboxContext {
   monotonic(): number;
   /** Output of a function. */
   output(functionId: string, stream: LogLine["stream"], chunk: Uint8Array): void;
+  /** `null` while more output may be read, else a promise of the time when it may. */
+  outputRoom(functionId: string): Promise<void> | null;
   /** Removes a folder without holding up the reactor. */
   discard(path: string): void;
 }

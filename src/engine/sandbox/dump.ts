@@ -1,5 +1,5 @@
 /** Saving a running instance: a CRIU inside its own sandbox, so that the image holds no namespaces. */
-import { release } from "node:os";
+import { constants, release } from "node:os";
 import { openDirectory } from "../../ffi/fd.ts";
 import type { ListenAddress } from "../../ffi/socket.ts";
 import { AetherError } from "../../protocol/errors.ts";
@@ -65,7 +65,6 @@ export async function dumpInstance(context: SandboxContext, request: DumpRequest
     });
     const response = await withDeadline(worker.request(message), dumpDeadlineMs);
     if (!response.success) throw failed(response.message);
-    await instance.sandbox.release([worker.imagesFd, worker.workFd]);
     const durationMs = context.monotonic() - startedAt;
     const image = images.finish(directory, {
       format: manifestFormat,
@@ -81,7 +80,12 @@ export async function dumpInstance(context: SandboxContext, request: DumpRequest
       tcp: config.connections,
       stdout: instance.pipes.names.stdout,
       stderr: instance.pipes.names.stderr,
-      listens: request.listens.map(({ family, address, port, v6Only }) => ({ family, address: [...address], port, v6Only })),
+      listens: request.listens.map(({ family, address, port, v6Only }) => ({
+        family,
+        address: [...address],
+        port,
+        v6Only,
+      })),
       sizeBytes: folderBytes(directory),
       dumpMs: durationMs,
       trialMs: null,
@@ -90,10 +94,29 @@ export async function dumpInstance(context: SandboxContext, request: DumpRequest
     return { image, durationMs };
   } catch (error) {
     context.discard(directory);
-    throw error instanceof AetherError ? error : failed(error instanceof Error ? error.message : String(error));
+    if (worker !== null) await setFree(instance, worker);
+    throw error instanceof AetherError
+      ? error
+      : failed(error instanceof Error ? error.message : String(error));
   } finally {
-    if (worker !== null) instance.helpers.delete(worker.pid);
-    worker?.[Symbol.dispose]();
+    if (worker !== null) {
+      instance.helpers.delete(worker.pid);
+      worker[Symbol.dispose]();
+      await instance.sandbox.release([worker.imagesFd, worker.workFd]).catch(() => undefined); // Gone with its init.
+    }
+  }
+}
+
+/**
+ * After a failure the instance runs on, whatever state CRIU left it in: a worker without an answer is ended, and a
+ * process it has stopped is let go.
+ */
+async function setFree(instance: SandboxInstance, worker: CriuWorker): Promise<void> {
+  try {
+    if (worker.isAtWork) await instance.sandbox.signal(worker.pid, constants.signals.SIGKILL);
+    await instance.continueAfterDump();
+  } catch {
+    // The sandbox is gone, and its end is reported by the instance.
   }
 }
 

@@ -8,7 +8,9 @@ const inherited = ["PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ"] as const;
 
 /** The environment of a function. Declared values win over inherited ones, Aether's own win over all. */
 export function functionEnvironment(config: FunctionConfig): Record<string, string> {
-  const env: Record<string, string> = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" };
+  const env: Record<string, string> = {
+    PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  };
   for (const name of inherited) {
     const value = process.env[name];
     if (value !== undefined) env[name] = value;

@@ -53,7 +53,11 @@ export class Handshake implements Disposable {
     const got = connection.read(chunk);
     if (got === null) return;
     this.#received = Buffer.concat([this.#received, chunk.subarray(0, got)]);
-    if (got > 0 && this.#received.length < expected.length && expected.subarray(0, this.#received.length).equals(this.#received)) {
+    if (
+      got > 0 &&
+      this.#received.length < expected.length &&
+      expected.subarray(0, this.#received.length).equals(this.#received)
+    ) {
       return;
     }
     if (this.#received.equals(expected)) this.#finish({ ok: true });

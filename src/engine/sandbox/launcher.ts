@@ -1,6 +1,7 @@
 /** The launcher process: parent of every sandbox, and the one that clears up when the engine is gone (rootfs/launcher.c). */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
+import { constants } from "node:os";
 import type { Epoll } from "../../ffi/epoll.ts";
 import type { Fd } from "../../ffi/fd.ts";
 import { seqpacketPair } from "../../ffi/message.ts";
@@ -8,6 +9,7 @@ import { AetherError } from "../../protocol/errors.ts";
 import { WireChannel, WireError } from "./wire-channel.ts";
 import { fdRole, wireTag, wireType, WireWriter } from "./wire.ts";
 
+const { SIGKILL } = constants.signals;
 const helloDeadlineMs = 10_000;
 const requestDeadlineMs = 10_000;
 const stopDeadlineMs = 8_000;
@@ -64,6 +66,9 @@ export class Launcher implements AsyncDisposable {
         else report(status);
       },
       () => {
+        // Its sandboxes end with it, and nobody is left to report that.
+        for (const report of this.#exits.values()) report(SIGKILL);
+        this.#exits.clear();
         if (this.#closing) return;
         onLost(
           new AetherError("AE_LAUNCHER_LOST", "the launcher process ended", {
@@ -89,12 +94,18 @@ export class Launcher implements AsyncDisposable {
   ): Promise<Launcher> {
     const [ours, theirs] = seqpacketPair();
     const args = ["--init", `${directory}/aether-init`, ...(runTmpfs ? ["--run-tmpfs"] : [])];
-    const child = spawn(`${directory}/aether-launcher`, args, { stdio: ["ignore", "ignore", "pipe", theirs.number], env: {} });
+    const child = spawn(`${directory}/aether-launcher`, args, {
+      stdio: ["ignore", "ignore", "pipe", theirs.number],
+      env: {},
+    });
     theirs.close();
     let launcher: Launcher | null = null;
     try {
       await new Promise<void>((resolve, reject) => {
-        const timer = setTimeout(() => reject(new Error(`no greeting within ${helloDeadlineMs} ms`)), helloDeadlineMs);
+        const timer = setTimeout(
+          () => reject(new Error(`no greeting within ${helloDeadlineMs} ms`)),
+          helloDeadlineMs,
+        );
         const fail = (error: Error): void => {
           clearTimeout(timer);
           reject(error);

@@ -67,27 +67,47 @@ function realPath(path: string): string {
   }
 }
 
+/** A folder to put the new /dev together on, under which none of the sources lies: it is covered meanwhile. */
+function stageFolder(sources: readonly string[]): string {
+  const free = ["/mnt", "/media", "/srv", "/opt"].find(
+    (folder) => existsSync(folder) && !sources.some((source) => source.startsWith(`${folder}/`)),
+  );
+  return free ?? "/mnt";
+}
+
 /** The set-up message of a function's sandbox. */
 export function sandboxLayout(options: LayoutOptions): SandboxSetup {
   const setup = new SandboxSetup();
   setup.mount("proc", "proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC);
   const nodes = [...(options.privileged ? hostDevices() : plainDevices)];
   // Put together aside and moved over /dev at the end: the sources of the binds may lie below the host's /dev or /tmp.
-  const stage = "/mnt";
+  const stage = stageFolder([options.folders.shm, options.folders.tmp, options.handshakeSocket ?? ""]);
   setup.mount("tmpfs", "tmpfs", stage, MS_NOSUID | MS_NOEXEC, "mode=0755,size=1m");
   for (const folder of foldersOf(nodes)) setup.directory(`${stage}/${folder}`, 0o755);
   for (const { name, major, minor } of nodes) setup.device(`${stage}/${name}`, 0o666, major, minor);
-  setup.directory(`${stage}/pts`, 0o755).directory(`${stage}/shm`, 0o1777).directory(`${stage}/mqueue`, 0o1777);
-  setup.mount("devpts", "devpts", `${stage}/pts`, MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620");
+  setup
+    .directory(`${stage}/pts`, 0o755)
+    .directory(`${stage}/shm`, 0o1777)
+    .directory(`${stage}/mqueue`, 0o1777);
+  setup.mount(
+    "devpts",
+    "devpts",
+    `${stage}/pts`,
+    MS_NOSUID | MS_NOEXEC,
+    "newinstance,ptmxmode=0666,mode=0620",
+  );
   setup.mount("mqueue", "mqueue", `${stage}/mqueue`, MS_NOSUID | MS_NODEV | MS_NOEXEC);
   setup.symlink("/proc/self/fd", `${stage}/fd`).symlink("/proc/self/fd/0", `${stage}/stdin`);
   setup.symlink("/proc/self/fd/1", `${stage}/stdout`).symlink("/proc/self/fd/2", `${stage}/stderr`);
   setup.symlink("pts/ptmx", `${stage}/ptmx`);
   setup.mount("bind", options.folders.shm, `${stage}/shm`);
   if (options.handshakeSocket !== null) {
-    setup.directory(`${stage}/aether`, 0o755).mount("bind", options.handshakeSocket, `${stage}/aether/handshake.sock`);
+    setup
+      .directory(`${stage}/aether`, 0o755)
+      .mount("bind", options.handshakeSocket, `${stage}/aether/handshake.sock`);
   }
-  for (const entry of options.sharedTmp) setup.mount("bind", `/tmp/${entry}`, `${options.folders.tmp}/${entry}`);
+  for (const entry of options.sharedTmp)
+    setup.mount("bind", `/tmp/${entry}`, `${options.folders.tmp}/${entry}`);
   setup.mount("rbind", options.folders.tmp, "/tmp");
   setup.mount("move", stage, "/dev", MS_MOVE);
   if (options.privateNetwork) {
@@ -116,7 +136,11 @@ function hostDevices(): DeviceNode[] {
     if (!entry.isCharacterDevice() || path.startsWith("/dev/pts/") || entry.name === "ptmx") continue;
     const { rdev } = statSync(path);
     // gnu_dev_major and gnu_dev_minor (sys/sysmacros.h), for numbers below 2^32
-    found.push({ name: path.slice("/dev/".length), major: (rdev >>> 8) & 0xfff, minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00) });
+    found.push({
+      name: path.slice("/dev/".length),
+      major: (rdev >>> 8) & 0xfff,
+      minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00),
+    });
   }
   return found;
 }

@@ -24,7 +24,8 @@ export function parseTcpTable(text: string): TcpEntry[] {
     const [, local, remote, state] = columns;
     const inode = columns[9];
     if (local === undefined || remote === undefined || state === undefined || inode === undefined) continue;
-    const port = (address: string): number => Number.parseInt(address.slice(address.lastIndexOf(":") + 1), 16);
+    const port = (address: string): number =>
+      Number.parseInt(address.slice(address.lastIndexOf(":") + 1), 16);
     entries.push({ inode, port: port(local), remotePort: port(remote), state, uid: Number(columns[7]) });
   }
   return entries;
@@ -89,7 +90,9 @@ export function findListeners(namespacePid: number, pids: readonly number[]): Li
 }
 
 /** Duplicates of listening sockets in this process; a process that ended meanwhile is left out. */
-export function takeListeners(places: readonly ListenerPlace[]): { readonly place: ListenerPlace; readonly fd: Fd }[] {
+export function takeListeners(
+  places: readonly ListenerPlace[],
+): { readonly place: ListenerPlace; readonly fd: Fd }[] {
   const taken: { place: ListenerPlace; fd: Fd }[] = [];
   for (const place of places) {
     using process = openProcess(place.pid);
@@ -100,11 +103,19 @@ export function takeListeners(places: readonly ListenerPlace[]): { readonly plac
 }
 
 /** Connected sockets that the given processes have open, each once. */
-export function openConnectionPlaces(namespacePid: number, pids: readonly number[]): { readonly pid: number; readonly fd: number }[] {
-  const connected = new Set(tcpSockets(namespacePid).filter(({ state }) => state !== tcpListen).map(({ inode }) => inode));
+export function openConnectionPlaces(
+  namespacePid: number,
+  pids: readonly number[],
+): { readonly pid: number; readonly fd: number }[] {
+  const connected = new Set(
+    tcpSockets(namespacePid)
+      .filter(({ state }) => state !== tcpListen)
+      .map(({ inode }) => inode),
+  );
   const found = new Map<string, { pid: number; fd: number }>();
   for (const pid of pids) {
-    for (const [inode, fd] of socketsOf(pid)) if (connected.has(inode) && !found.has(inode)) found.set(inode, { pid, fd });
+    for (const [inode, fd] of socketsOf(pid))
+      if (connected.has(inode) && !found.has(inode)) found.set(inode, { pid, fd });
   }
   return [...found.values()];
 }
@@ -113,7 +124,11 @@ export function openConnectionPlaces(namespacePid: number, pids: readonly number
  * Open connections of an instance: established sockets its processes hold, and those that still wait in the queue of
  * one of its listeners (they belong to no process yet: inode 0).
  */
-export function countOpenConnections(namespacePid: number, pids: readonly number[], ports: ReadonlySet<number>): number {
+export function countOpenConnections(
+  namespacePid: number,
+  pids: readonly number[],
+  ports: ReadonlySet<number>,
+): number {
   const owned = new Set<string>();
   for (const pid of pids) for (const inode of socketsOf(pid).keys()) owned.add(inode);
   let open = 0;

@@ -19,7 +19,12 @@ export class OutputPipes implements Disposable {
   readonly #epoll: Epoll;
   readonly #readers: Readonly<Record<OutputStream, Fd>>;
 
-  constructor(epoll: Epoll, onChunk: (stream: OutputStream, chunk: Uint8Array) => void) {
+  /** @param room `null` while more may be read, else a promise of the time when it may */
+  constructor(
+    epoll: Epoll,
+    onChunk: (stream: OutputStream, chunk: Uint8Array) => void,
+    room: () => Promise<void> | null,
+  ) {
     this.#epoll = epoll;
     const out = makePipe();
     const err = makePipe();
@@ -28,15 +33,35 @@ export class OutputPipes implements Disposable {
     this.#readers = { stdout: out.read, stderr: err.read };
     this.names = { stdout: pipeName(out.write), stderr: pipeName(err.write) };
     for (const stream of ["stdout", "stderr"] as const) {
-      epoll.add(this.#readers[stream], epollIn, (events) => this.#read(stream, events, onChunk));
+      this.#watch(stream, onChunk, room);
     }
   }
 
-  #read(stream: OutputStream, events: number, onChunk: (stream: OutputStream, chunk: Uint8Array) => void): void {
+  #watch(
+    stream: OutputStream,
+    onChunk: (stream: OutputStream, chunk: Uint8Array) => void,
+    room: () => Promise<void> | null,
+  ): void {
+    const reader = this.#readers[stream];
+    if (!reader.isOpen) return;
+    this.#epoll.add(reader, epollIn, (events) => {
+      this.#read(stream, events, onChunk);
+      const pause = room();
+      if (pause === null) return;
+      this.#epoll.remove(reader);
+      void pause.then(() => this.#watch(stream, onChunk, room));
+    });
+  }
+
+  #read(
+    stream: OutputStream,
+    events: number,
+    onChunk: (stream: OutputStream, chunk: Uint8Array) => void,
+  ): void {
     const reader = this.#readers[stream];
     const chunk = new Uint8Array(chunkBytes);
     const got = reader.read(chunk);
-    if (got !== null && got > 0) return onChunk(stream, chunk.subarray(0, got));
+    if (got !== null && got > 0) return onChunk(stream, chunk.slice(0, got));
     if (got === 0 || (events & epollHup) !== 0) this.#epoll.remove(reader);
   }
 
@@ -56,7 +81,7 @@ export class OutputPipes implements Disposable {
         const chunk = new Uint8Array(chunkBytes);
         const got = reader.read(chunk);
         if (got === null || got === 0) break;
-        onChunk(stream, chunk.subarray(0, got));
+        onChunk(stream, chunk.slice(0, got));
       }
     }
     this[Symbol.dispose]();

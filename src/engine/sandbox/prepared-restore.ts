@@ -51,9 +51,13 @@ export class PreparedRestore implements Disposable {
     const images = cleanup.use(openDirectory(options.image.directory));
     const work = cleanup.use(openDirectory(options.workDirectory));
     const join: Fd[] = options.cgroup.procsFiles.map((path) => cleanup.use(openForWriting(path)));
-    const pipes = new OutputPipes(context.epoll, (stream, chunk) => context.output(options.functionId, stream, chunk));
+    const pipes = new OutputPipes(
+      context.epoll,
+      (stream, chunk) => context.output(options.functionId, stream, chunk),
+      () => context.outputRoom(options.functionId),
+    );
     try {
-      const sandbox = await Sandbox.create(context.epoll, context.launcher(), options.name, {
+      const sandbox = await Sandbox.create(context.epoll, await context.launcher(), options.name, {
         privateNetwork: options.privateNetwork,
         setup: sandboxLayout({
           sharedTmp: options.sharedTmp,

@@ -3,7 +3,8 @@ import { epollErr, epollHup, epollIn, epollOut } from "../../ffi/epoll.ts";
 import type { Epoll } from "../../ffi/epoll.ts";
 import type { Fd } from "../../ffi/fd.ts";
 import { errnoName } from "../../ffi/libc.ts";
-import { AF_INET, connectInet, loopback, socketError } from "../../ffi/socket.ts";
+import { AF_INET, connectInet, inetSocket, loopback, socketError } from "../../ffi/socket.ts";
+import type { InetAddress, ListenAddress } from "../../ffi/socket.ts";
 import type { WarmupRequest } from "../../protocol/config.ts";
 
 /** What a probe found. A refused or broken connection is an outcome, not an exception. */
@@ -16,9 +17,16 @@ const maxResponseBytes = 1024 * 1024;
 /** The bytes of a request; the connection ends with the answer. */
 export function encodeRequest(request: WarmupRequest, port: number): Buffer {
   const body = Buffer.from(request.body ?? "");
-  const headers: Record<string, string> = { host: `127.0.0.1:${port}`, connection: "close", ...request.headers };
+  const headers: Record<string, string> = {
+    host: `127.0.0.1:${port}`,
+    connection: "close",
+    ...request.headers,
+  };
   if (body.length > 0) headers["content-length"] = String(body.length);
-  const head = [`${request.method} ${request.path} HTTP/1.1`, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`)];
+  const head = [
+    `${request.method} ${request.path} HTTP/1.1`,
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+  ];
   return Buffer.concat([Buffer.from(`${head.join("\r\n")}\r\n\r\n`), body]);
 }
 
@@ -28,11 +36,26 @@ export function responseStatus(response: Buffer): number | null {
   return match?.[1] === undefined ? null : Number(match[1]);
 }
 
+/** Where a server that listens so can be reached from its own machine: loopback for "any", else its own address. */
+export function loopbackOf(listens: readonly ListenAddress[], port: number): InetAddress {
+  const reachable = listens.filter((address) => address.port === port);
+  const chosen = reachable.find(({ family }) => family === AF_INET) ?? reachable[0];
+  if (chosen === undefined) return loopback(AF_INET, port);
+  return chosen.address.every((byte) => byte === 0) ? loopback(chosen.family, port) : chosen;
+}
+
 /**
- * Connects a socket (made by the caller, in whichever network namespace) to a loopback port, sends the bytes, reads
- * to the end. `request` null: only connects. The socket is closed in every case.
+ * Connects to a server, sends the bytes, reads to the end. `request` null: only connects.
+ * @param made a socket of the target's family from another network namespace; closed in every case
  */
-export function probe(epoll: Epoll, socket: Fd, port: number, request: Buffer | null, deadlineMs: number): Promise<ProbeResult> {
+export function probe(
+  epoll: Epoll,
+  target: InetAddress,
+  request: Buffer | null,
+  deadlineMs: number,
+  made: Fd | null = null,
+): Promise<ProbeResult> {
+  const socket = made ?? inetSocket(target.family);
   const { promise, resolve } = Promise.withResolvers<ProbeResult>();
   const chunks: Buffer[] = [];
   let size = 0;
@@ -74,7 +97,7 @@ export function probe(epoll: Epoll, socket: Fd, port: number, request: Buffer | 
     }
   };
   try {
-    connectInet(socket, loopback(AF_INET, port));
+    connectInet(socket, target);
     epoll.add(socket, epollOut | epollIn, guarded);
   } catch (error) {
     finish({ ok: false, why: error instanceof Error ? error.message : String(error) });

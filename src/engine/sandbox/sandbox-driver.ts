@@ -2,13 +2,12 @@
 import { chmodSync, chownSync, mkdirSync } from "node:fs";
 import { openForWriting } from "../../ffi/fd.ts";
 import type { Fd } from "../../ffi/fd.ts";
-import { AF_INET, SOCK_STREAM } from "../../ffi/socket.ts";
 import type { ListenAddress } from "../../ffi/socket.ts";
 import { AetherError, isAetherError } from "../../protocol/errors.ts";
 import type { FunctionConfig } from "../../protocol/config.ts";
 import type { DumpResult, Instance, InstanceDriver, WakeOptions, WakeResult } from "../lifecycle/driver.ts";
 import { criuError } from "../snapshot/criu-failure.ts";
-import { ImageFolder } from "../snapshot/image.ts";
+import { ImageFolder, listensOf } from "../snapshot/image.ts";
 import type { Image } from "../snapshot/image.ts";
 import type { FunctionCgroup } from "./cgroups.ts";
 import { spawnError, waitUntilReady } from "./cold-start.ts";
@@ -19,6 +18,7 @@ import { Handshake } from "./handshake.ts";
 import { sandboxLayout, sharedTmpEntries } from "./layout.ts";
 import type { PersistentFolders } from "./layout.ts";
 import { OutputPipes } from "./output.ts";
+import { loopbackOf } from "./probe.ts";
 import { PreparedRestore, restoreLogName } from "./prepared-restore.ts";
 import { Sandbox } from "./sandbox.ts";
 import { SandboxInstance } from "./sandbox-instance.ts";
@@ -26,6 +26,9 @@ import { proveRestore, trialCount } from "./trial.ts";
 
 /** First process of a function: clear of init, of CRIU workers and of CRIU's helpers, so that clones never collide. */
 const firstPid = 100;
+
+/** A restore without an enforced budget must end all the same. */
+const restoreDeadlineMs = 30_000;
 
 export interface SandboxDriverOptions {
   readonly config: FunctionConfig;
@@ -36,7 +39,7 @@ export interface SandboxDriverOptions {
 
 export class SandboxDriver implements InstanceDriver {
   readonly #context: SandboxContext;
-  readonly #config: FunctionConfig;
+  #config: FunctionConfig;
   readonly #cgroup: FunctionCgroup;
   readonly #lastOutput: () => readonly string[];
   readonly #images: ImageFolder;
@@ -44,6 +47,8 @@ export class SandboxDriver implements InstanceDriver {
   readonly #workDirectory: string;
   readonly #sharedTmp: readonly string[];
   #prepared: PreparedRestore | null = null;
+  /** The sandbox of a start, a trial or a restore that is not finished. */
+  #underWay: Sandbox | null = null;
   #sequence = 0;
 
   constructor(context: SandboxContext, options: SandboxDriverOptions) {
@@ -53,7 +58,12 @@ export class SandboxDriver implements InstanceDriver {
     this.#cgroup = options.cgroup;
     this.#lastOutput = options.lastOutput;
     // CRIU with its libraries runs inside the sandbox too.
-    this.#sharedTmp = sharedTmpEntries([config.cwd, config.program, context.criu.binary, ...config.command.slice(1)]);
+    this.#sharedTmp = sharedTmpEntries([
+      config.cwd,
+      config.program,
+      context.criu.binary,
+      ...config.command.slice(1),
+    ]);
     const root = `${context.snapshotRoot}/${config.id}`;
     this.#images = new ImageFolder(root);
     this.#workDirectory = `${root}/work`;
@@ -76,11 +86,18 @@ export class SandboxDriver implements InstanceDriver {
     const context = this.#context;
     const name = this.#name();
     const handshake =
-      config.ready.kind === "handshake" ? new Handshake(context.epoll, this.#socketPath(), config.user?.uid ?? 0) : null;
-    const pipes = new OutputPipes(context.epoll, (stream, chunk) => context.output(config.id, stream, chunk));
+      config.ready.kind === "handshake"
+        ? new Handshake(context.epoll, this.#socketPath(), config.user?.uid ?? 0)
+        : null;
+    const pipes = new OutputPipes(
+      context.epoll,
+      (stream, chunk) => context.output(config.id, stream, chunk),
+      () => context.outputRoom(config.id),
+    );
     let sandbox: Sandbox | null = null;
     try {
       sandbox = await this.#sandbox(name, handshake);
+      this.#underWay = sandbox;
       const rootPid = await this.#spawn(sandbox, pipes);
       const instance = new SandboxInstance(context, {
         id: name,
@@ -102,6 +119,7 @@ export class SandboxDriver implements InstanceDriver {
       pipes[Symbol.dispose]();
       throw error;
     } finally {
+      this.#underWay = null;
       handshake?.[Symbol.dispose]();
     }
   }
@@ -117,7 +135,7 @@ export class SandboxDriver implements InstanceDriver {
   async #sandbox(name: string, handshake: Handshake | null): Promise<Sandbox> {
     const { config } = this;
     try {
-      return await Sandbox.create(this.#context.epoll, this.#context.launcher(), name, {
+      return await Sandbox.create(this.#context.epoll, await this.#context.launcher(), name, {
         privateNetwork: false,
         setup: sandboxLayout({
           sharedTmp: this.#sharedTmp,
@@ -187,8 +205,8 @@ export class SandboxDriver implements InstanceDriver {
       using prepared = await this.#make(image, true);
       const { durationMs, result } = await this.#timed(prepared);
       if (result !== null) throw result;
-      const socket = await prepared.sandbox.socket(AF_INET, SOCK_STREAM);
-      await proveRestore(this.#context, this.#config, prepared.sandbox, socket);
+      const target = loopbackOf(listensOf(image.manifest), this.#config.triggerPort ?? 0);
+      await proveRestore(this.#context, this.#config, prepared.sandbox, target);
       durations.push(durationMs);
       prepared.sandbox.kill();
       await prepared.sandbox.gone;
@@ -197,10 +215,17 @@ export class SandboxDriver implements InstanceDriver {
   }
 
   /** Restores and measures; the failure as a value. */
-  async #timed(prepared: PreparedRestore): Promise<{ durationMs: number; pid: number; result: AetherError | null }> {
+  async #timed(
+    prepared: PreparedRestore,
+  ): Promise<{ durationMs: number; pid: number; result: AetherError | null }> {
     const sentAt = this.#context.monotonic();
     const fail = (message: string | null): AetherError =>
-      criuError("AE_RESTORE_FAILED", this.#config.id, { logFile: `${this.#workDirectory}/${restoreLogName}`, message });
+      criuError("AE_RESTORE_FAILED", this.#config.id, {
+        logFile: `${this.#workDirectory}/${restoreLogName}`,
+        message,
+      });
+    this.#underWay = prepared.sandbox;
+    const timer = setTimeout(() => prepared.sandbox.kill(), restoreDeadlineMs);
     try {
       const response = await prepared.restore();
       const durationMs = this.#context.monotonic() - sentAt;
@@ -208,7 +233,16 @@ export class SandboxDriver implements InstanceDriver {
       return { durationMs, pid: 0, result: fail(response.message) };
     } catch (error) {
       const durationMs = this.#context.monotonic() - sentAt;
-      return { durationMs, pid: 0, result: fail(error instanceof Error ? error.message : String(error)) };
+      const late =
+        durationMs >= restoreDeadlineMs ? `CRIU did not finish within ${restoreDeadlineMs} ms` : null;
+      return {
+        durationMs,
+        pid: 0,
+        result: fail(late ?? (error instanceof Error ? error.message : String(error))),
+      };
+    } finally {
+      clearTimeout(timer);
+      this.#underWay = null;
     }
   }
 
@@ -254,11 +288,11 @@ export class SandboxDriver implements InstanceDriver {
     const { durationMs, pid, result } = await this.#timed(prepared);
     if (timer !== null) clearTimeout(timer);
     if (late || (options.enforce && durationMs > options.budgetMs)) {
-      prepared[Symbol.dispose]();
+      await giveUp(prepared);
       throw violation(this.#config.id, durationMs, options.budgetMs);
     }
     if (result !== null) {
-      prepared[Symbol.dispose]();
+      await giveUp(prepared);
       throw result;
     }
     const instance = new SandboxInstance(this.#context, {
@@ -272,6 +306,14 @@ export class SandboxDriver implements InstanceDriver {
     return { instance, restoreMs: durationMs };
   }
 
+  update(config: FunctionConfig): void {
+    this.#config = config;
+  }
+
+  abort(): void {
+    this.#underWay?.kill();
+  }
+
   forget(): void {
     this.#prepared?.[Symbol.dispose]();
     this.#prepared = null;
@@ -282,6 +324,12 @@ export class SandboxDriver implements InstanceDriver {
     this.forget();
     await gone;
   }
+}
+
+/** Nothing half-restored may be there when the failure is told. */
+async function giveUp(prepared: PreparedRestore): Promise<void> {
+  prepared[Symbol.dispose]();
+  await prepared.sandbox.gone;
 }
 
 function violation(functionId: string, actualMs: number, limitMs: number): AetherError {

@@ -4,9 +4,16 @@ import { epollPri } from "../../ffi/epoll.ts";
 import { openForReading } from "../../ffi/fd.ts";
 import type { Fd } from "../../ffi/fd.ts";
 import { isListening, listenAddress } from "../../ffi/socket.ts";
+import type { ListenAddress } from "../../ffi/socket.ts";
 import { openProcess, takeDescriptor } from "../../ffi/pidfd.ts";
 import { AetherError } from "../../protocol/errors.ts";
-import type { Instance, InstanceExit, InstanceStats, KnownPlace, TakenListener } from "../lifecycle/driver.ts";
+import type {
+  Instance,
+  InstanceExit,
+  InstanceStats,
+  KnownPlace,
+  TakenListener,
+} from "../lifecycle/driver.ts";
 import type { FunctionCgroup } from "./cgroups.ts";
 import type { SandboxContext } from "./context.ts";
 import { countOpenConnections, findListeners, openConnectionPlaces, takeListeners } from "./listeners.ts";
@@ -18,7 +25,9 @@ import type { ExitStatus, Sandbox } from "./sandbox.ts";
 const freezeDeadlineMs = 5_000;
 const SIGCONT = constants.signals.SIGCONT;
 
-const signalNames = new Map<number, string>(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+const signalNames = new Map<number, string>(
+  Object.entries(constants.signals).map(([name, number]) => [number, name]),
+);
 
 export interface SandboxInstanceParts {
   readonly id: string;
@@ -88,6 +97,13 @@ export class SandboxInstance implements Instance {
     return findListeners(this.sandbox.initPid, this.pids());
   }
 
+  /** Where it listens on a port. */
+  listenAddresses(port: number): ListenAddress[] {
+    using cleanup = new DisposableStack();
+    const taken = takeListeners(this.listenerPlaces().filter((place) => place.port === port));
+    return taken.map(({ fd }) => listenAddress(cleanup.use(fd)));
+  }
+
   takeListeners(known: readonly KnownPlace[] = []): TakenListener[] {
     const found = this.#retake(known);
     // Known from here on: when the process has ended it is too late to ask.
@@ -151,11 +167,15 @@ export class SandboxInstance implements Instance {
     this.#context.epoll.remove(events);
     if (frozen) return;
     this.#cgroup.thaw();
-    throw new AetherError("AE_SANDBOX_SETUP_FAILED", `${this.#functionId}: the function could not be frozen`, {
-      why: `a process did not stand still within ${freezeDeadlineMs} ms`,
-      hint: "A process in an uninterruptible system call (a hung disk or network file system) cannot be frozen.",
-      data: { function: this.#functionId },
-    });
+    throw new AetherError(
+      "AE_SANDBOX_SETUP_FAILED",
+      `${this.#functionId}: the function could not be frozen`,
+      {
+        why: `a process did not stand still within ${freezeDeadlineMs} ms`,
+        hint: "A process in an uninterruptible system call (a hung disk or network file system) cannot be frozen.",
+        data: { function: this.#functionId },
+      },
+    );
   }
 
   resume(): void {
@@ -168,7 +188,8 @@ export class SandboxInstance implements Instance {
   }
 
   async stop(signal: string, timeoutMs: number): Promise<void> {
-    const number = Object.entries(constants.signals).find(([name]) => name === signal)?.[1] ?? constants.signals.SIGTERM;
+    const number =
+      Object.entries(constants.signals).find(([name]) => name === signal)?.[1] ?? constants.signals.SIGTERM;
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, timeoutMs);

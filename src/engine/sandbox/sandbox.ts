@@ -109,7 +109,14 @@ export class Sandbox implements Disposable {
   /** Exits that arrived before somebody asked: an answer and the exit may come in one burst. */
   readonly #earlyExits = new Map<number, ExitStatus>();
 
-  private constructor(name: string, initPid: number, pidfd: Fd, gone: Promise<void>, epoll: Epoll, control: Fd) {
+  private constructor(
+    name: string,
+    initPid: number,
+    pidfd: Fd,
+    gone: Promise<void>,
+    epoll: Epoll,
+    control: Fd,
+  ) {
     this.name = name;
     this.initPid = initPid;
     this.gone = gone;
@@ -137,7 +144,8 @@ export class Sandbox implements Disposable {
     options: { readonly privateNetwork: boolean; readonly setup: SandboxSetup },
   ): Promise<Sandbox> {
     const { promise: gone, resolve } = Promise.withResolvers<void>();
-    const flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | (options.privateNetwork ? CLONE_NEWNET : 0n);
+    const flags =
+      CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | (options.privateNetwork ? CLONE_NEWNET : 0n);
     const init = await launcher.makeInit(name, flags, () => resolve());
     const sandbox = new Sandbox(name, init.pid, init.pidfd, gone, epoll, init.control);
     try {
@@ -156,7 +164,10 @@ export class Sandbox implements Disposable {
     for (const [name, value] of Object.entries(spec.env)) request.text(wireTag.ENV, `${name}=${value}`);
     request.text(wireTag.CWD, spec.cwd);
     if (spec.user !== null) {
-      request.u32(wireTag.UID, spec.user.uid).u32(wireTag.GID, spec.user.gid).u32(wireTag.GROUPS, ...spec.user.groups);
+      request
+        .u32(wireTag.UID, spec.user.uid)
+        .u32(wireTag.GID, spec.user.gid)
+        .u32(wireTag.GROUPS, ...spec.user.groups);
     }
     if (spec.capabilities !== null) request.u64(wireTag.CAPS, spec.capabilities);
     if (spec.noNewPrivs) request.empty(wireTag.NO_NEW_PRIVS);

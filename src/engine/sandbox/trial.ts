@@ -1,5 +1,6 @@
 /** The proof of a fresh image: a restored copy, away from real clients, must answer. */
-import type { Fd } from "../../ffi/fd.ts";
+import { SOCK_STREAM } from "../../ffi/socket.ts";
+import type { InetAddress } from "../../ffi/socket.ts";
 import { AetherError } from "../../protocol/errors.ts";
 import type { FunctionConfig, WarmupRequest } from "../../protocol/config.ts";
 import type { SandboxContext } from "./context.ts";
@@ -17,22 +18,35 @@ const answerDeadlineMs = 10_000;
 function trialRequest(config: FunctionConfig): WarmupRequest | null {
   const [warmup] = config.warmup;
   if (warmup !== undefined) return warmup;
-  return config.ready.kind === "http" ? { method: "GET", path: config.ready.path, headers: {}, body: null } : null;
+  return config.ready.kind === "http"
+    ? { method: "GET", path: config.ready.path, headers: {}, body: null }
+    : null;
 }
 
 /**
  * Probes a restored copy from inside its network namespace.
- * @param socket made inside that namespace; closed here
+ * @param target where the copy listens
  * @throws AetherError AE_RESTORE_FAILED with reason TrialFailed
  */
-export async function proveRestore(context: SandboxContext, config: FunctionConfig, sandbox: Sandbox, socket: Fd): Promise<void> {
-  using _socket = socket;
+export async function proveRestore(
+  context: SandboxContext,
+  config: FunctionConfig,
+  sandbox: Sandbox,
+  target: InetAddress,
+): Promise<void> {
   const request = trialRequest(config);
   if (config.triggerPort !== null) {
     const bytes = request === null ? null : encodeRequest(request, config.triggerPort);
-    const result = await probe(context.epoll, socket, config.triggerPort, bytes, answerDeadlineMs);
+    const result = await probe(
+      context.epoll,
+      target,
+      bytes,
+      answerDeadlineMs,
+      await sandbox.socket(target.family, SOCK_STREAM),
+    );
     if (!result.ok) throw trialError(config, `a restored copy does not answer: ${result.why}`);
-    if (request !== null && result.status === null) throw trialError(config, "a restored copy answers, but not with HTTP");
+    if (request !== null && result.status === null)
+      throw trialError(config, "a restored copy answers, but not with HTTP");
   }
   if (request === null) await new Promise((resolve) => setTimeout(resolve, aliveMs));
   if (descendants(sandbox.initPid).length === 0) throw trialError(config, "a restored copy ended at once");

@@ -73,7 +73,8 @@ export class WireChannel implements Disposable {
       }, deadlineMs);
       this.#pending.set(id, { resolve, reject, timer });
       try {
-        if (!sendMessage(this.#socket, writer.encode(id), writer.descriptors)) throw new Error("the channel is full");
+        if (!sendMessage(this.#socket, writer.encode(id), writer.descriptors))
+          throw new Error("the channel is full");
       } catch (error) {
         this.#settle(id)?.reject(error instanceof Error ? error : new Error(String(error)));
       }
@@ -110,7 +111,9 @@ export class WireChannel implements Disposable {
       }
       for (const fd of received.descriptors) fd.close();
       const text = (tag: number): string => message.text(tag) ?? "";
-      pending.reject(new WireError(text(wireTag.STEP), text(wireTag.DETAIL), message.int(wireTag.ERRNO) ?? 0));
+      pending.reject(
+        new WireError(text(wireTag.STEP), text(wireTag.DETAIL), message.int(wireTag.ERRNO) ?? 0),
+      );
     }
   }
 

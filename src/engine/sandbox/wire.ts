@@ -114,7 +114,8 @@ export class WireWriter {
 
   /** The finished message under the given request id. Throws RangeError past the limit of a packet. */
   encode(id: number): Buffer {
-    if (this.#size > wireMaxMessage) throw new RangeError(`message of ${this.#size} bytes; ${wireMaxMessage} is the limit`);
+    if (this.#size > wireMaxMessage)
+      throw new RangeError(`message of ${this.#size} bytes; ${wireMaxMessage} is the limit`);
     const header = Buffer.alloc(headerBytes);
     header.writeUInt32LE(wireMagic, 0);
     header.writeUInt16LE(wireVersion, 4);
@@ -147,7 +148,9 @@ export class WireMessage {
   }
 
   ints(tag: number): number[] {
-    return this.fields.filter((field) => field.tag === tag && field.value.length >= 4).map((field) => field.value.readInt32LE(0));
+    return this.fields
+      .filter((field) => field.tag === tag && field.value.length >= 4)
+      .map((field) => field.value.readInt32LE(0));
   }
 
   text(tag: number): string | null {
@@ -158,7 +161,8 @@ export class WireMessage {
 /** Reads a message; `null` when it is not one (wrong magic, version or lengths). */
 export function decodeWire(data: Uint8Array): WireMessage | null {
   const raw = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  if (raw.length < headerBytes || raw.readUInt32LE(0) !== wireMagic || raw.readUInt16LE(4) !== wireVersion) return null;
+  if (raw.length < headerBytes || raw.readUInt32LE(0) !== wireMagic || raw.readUInt16LE(4) !== wireVersion)
+    return null;
   if (raw.readUInt32LE(12) !== raw.length) return null;
   const fields: { tag: number; value: Buffer }[] = [];
   let at = headerBytes;

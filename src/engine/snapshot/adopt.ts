@@ -31,7 +31,10 @@ export async function adoptImages(
       const directory = `${folder}/${name}`;
       if (name.startsWith(".new-")) rmSync(directory, { recursive: true, force: true });
       if (!name.startsWith("image-")) continue;
-      const found = images[functionId] === undefined ? await examine(directory, entry, machine) : "a newer one was adopted";
+      const found =
+        images[functionId] === undefined
+          ? await examine(directory, entry, machine)
+          : "a newer one was adopted";
       if (typeof found === "string") {
         refused.push({ functionId, why: found });
         rmSync(directory, { recursive: true, force: true });
@@ -57,7 +60,9 @@ async function examine(
   }
   const manifest = parseManifest(text);
   if (manifest === null) return "its manifest cannot be read";
-  if (!manifest.golden && existsSync(`${directory}/${wokenMark}`)) return "the function ran on after it was made";
-  const mismatch = manifestMismatch(manifest, config, machine) ?? (await verifyFiles(directory, manifest.files));
+  if (!manifest.golden && existsSync(`${directory}/${wokenMark}`))
+    return "the function ran on after it was made";
+  const mismatch =
+    manifestMismatch(manifest, config, machine) ?? (await verifyFiles(directory, manifest.files));
   return mismatch ?? { directory, manifest };
 }

@@ -9,7 +9,7 @@ const checkDeadlineMs = 20_000;
 
 /** @throws AetherError AE_CRIU_UNAVAILABLE with the first error line of `criu check` */
 export async function checkCriu(context: SandboxContext): Promise<void> {
-  using sandbox = await Sandbox.create(context.epoll, context.launcher(), "criu-check", {
+  using sandbox = await Sandbox.create(context.epoll, await context.launcher(), "criu-check", {
     privateNetwork: false,
     setup: new SandboxSetup().mount("proc", "proc", "/proc"),
   });
@@ -46,7 +46,8 @@ export async function checkCriu(context: SandboxContext): Promise<void> {
   const found = explainCriuFailure(output, status === null ? `no answer within ${checkDeadlineMs} ms` : null);
   throw new AetherError("AE_CRIU_UNAVAILABLE", `CRIU ${context.criu.version} does not work on this machine`, {
     why: found.why,
-    hint: found.reason === "Unknown" ? "Run `aether doctor`; CRIU 4.2 or newer is needed, as root." : found.hint,
+    hint:
+      found.reason === "Unknown" ? "Run `aether doctor`; CRIU 4.2 or newer is needed, as root." : found.hint,
     data: { binary: context.criu.binary, version: context.criu.version, criu: found.line },
   });
 }

@@ -32,7 +32,7 @@ const known: readonly KnownLine[] = [
     pattern: /anon_inode:\[io_uring\]/,
     reason: "IoUring",
     why: () => "the process has an io_uring instance, which CRIU cannot save",
-    hint: "Aether denies io_uring_setup to functions; the ring came from elsewhere. Set kernel.io_uring_disabled=2 or do without `privileged`.",
+    hint: "Aether denies io_uring_setup to functions; this ring came from elsewhere: set kernel.io_uring_disabled=2.",
   },
   {
     pattern: /File (\S+) has bad size (\d+) \(expect (\d+)\)/,
@@ -59,7 +59,8 @@ const known: readonly KnownLine[] = [
     hint: "Free memory in the snapshot folder, or set engine.snapshot_dir to a larger one.",
   },
   {
-    pattern: /Connected TCP socket|Established TCP|established connection|has in-flight connection|in-flight connection/i,
+    pattern:
+      /Connected TCP socket|Established TCP|established connection|has in-flight connection|in-flight connection/i,
     reason: "OpenConnection",
     why: () => "a TCP connection is open",
     hint: "Wait until it closes, or set `connections: close` or `connections: keep`.",
@@ -101,6 +102,18 @@ const known: readonly KnownLine[] = [
     hint: "CRIU 4.2 or newer is needed from Linux 6.13 on: `npm run setup` installs it, `aether doctor` checks it.",
   },
   {
+    pattern: /CRIU ended without an answer/,
+    reason: "WorkerDied",
+    why: () => "CRIU was ended from outside, or crashed",
+    hint: "Nothing half-done was kept; the next try uses a fresh CRIU. If it repeats, look at the kernel log.",
+  },
+  {
+    pattern: /did not finish within (\d+) ms|Timeout reached/,
+    reason: "Timeout",
+    why: () => "CRIU did not finish in time",
+    hint: "A process that cannot be stopped (a hung disk or network file system) cannot be saved.",
+  },
+  {
     pattern: /Operation not permitted/,
     reason: "Privilege",
     why: () => "a privilege is missing",
@@ -122,7 +135,12 @@ export function firstErrorLine(log: string): string | null {
 export function explainCriuFailure(
   log: string,
   message: string | null,
-): { readonly reason: CriuFailureReason; readonly why: string; readonly hint: string; readonly line: string | null } {
+): {
+  readonly reason: CriuFailureReason;
+  readonly why: string;
+  readonly hint: string;
+  readonly line: string | null;
+} {
   const line = firstErrorLine(log) ?? message;
   // The first error is the cause; what follows it is only where to look when the first one is not known.
   for (const text of [line ?? "", `${log}\n${message ?? ""}`]) {

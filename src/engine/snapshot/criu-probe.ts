@@ -32,7 +32,10 @@ export async function probeCriu(criu: CriuTools, snapshotDir: string): Promise<C
   });
   try {
     await using launcher = await Launcher.start(epoll, packagePaths.programs, true, () => undefined);
-    const inSandbox = async (encode: (worker: CriuWorker) => Uint8Array, before: (sandbox: Sandbox) => Promise<void>): Promise<{ response: CriuResponse; ms: number }> => {
+    const inSandbox = async (
+      encode: (worker: CriuWorker) => Uint8Array,
+      before: (sandbox: Sandbox) => Promise<void>,
+    ): Promise<{ response: CriuResponse; ms: number }> => {
       using sandbox = await Sandbox.create(epoll, launcher, "doctor", {
         privateNetwork: false,
         setup: new SandboxSetup().mount("proc", "proc", "/proc"),
@@ -40,23 +43,49 @@ export async function probeCriu(criu: CriuTools, snapshotDir: string): Promise<C
       await before(sandbox);
       using images = openDirectory(`${folder}/images`);
       using work = openDirectory(folder);
-      using worker = await CriuWorker.start(epoll, sandbox, { criu: criu.binary, env: criu.env, images, work, join: [], inherit: [] });
+      using worker = await CriuWorker.start(epoll, sandbox, {
+        criu: criu.binary,
+        env: criu.env,
+        images,
+        work,
+        join: [],
+        inherit: [],
+      });
       const startedAt = performance.now();
       const response = await worker.request(encode(worker));
       return { response, ms: performance.now() - startedAt };
     };
-    const common = (worker: CriuWorker) => ({ imagesFd: worker.imagesFd, workFd: worker.workFd, logLevel: 2, tcp: "refuse" as const });
+    const common = (worker: CriuWorker) => ({
+      imagesFd: worker.imagesFd,
+      workFd: worker.workFd,
+      logLevel: 2,
+      tcp: "refuse" as const,
+    });
     const dump = await inSandbox(
-      (worker) => encodeDump({ ...common(worker), logFile: "dump.log", pid: tinyPid, leaveStopped: true, timeoutSeconds: 10 }),
+      (worker) =>
+        encodeDump({
+          ...common(worker),
+          logFile: "dump.log",
+          pid: tinyPid,
+          leaveStopped: true,
+          timeoutSeconds: 10,
+        }),
       startTiny,
     );
-    if (!dump.response.success) throw criuError("AE_DUMP_FAILED", "doctor", { logFile: `${folder}/dump.log`, message: dump.response.message });
+    if (!dump.response.success)
+      throw criuError("AE_DUMP_FAILED", "doctor", {
+        logFile: `${folder}/dump.log`,
+        message: dump.response.message,
+      });
     const restore = await inSandbox(
       (worker) => encodeRestore({ ...common(worker), logFile: "restore.log", inherit: [] }),
       () => Promise.resolve(),
     );
     if (!restore.response.success) {
-      throw criuError("AE_RESTORE_FAILED", "doctor", { logFile: `${folder}/restore.log`, message: restore.response.message });
+      throw criuError("AE_RESTORE_FAILED", "doctor", {
+        logFile: `${folder}/restore.log`,
+        message: restore.response.message,
+      });
     }
     return { dumpMs: dump.ms, restoreMs: restore.ms };
   } finally {
@@ -80,5 +109,6 @@ async function startTiny(sandbox: Sandbox): Promise<void> {
     rpcSocket: null,
     oomScoreAdj: null,
   });
-  if (pid !== tinyPid) throw new AetherError("AE_SANDBOX_SETUP_FAILED", `a process got the id ${pid} instead of ${tinyPid}`);
+  if (pid !== tinyPid)
+    throw new AetherError("AE_SANDBOX_SETUP_FAILED", `a process got the id ${pid} instead of ${tinyPid}`);
 }

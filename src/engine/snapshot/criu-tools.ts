@@ -22,16 +22,25 @@ function isNewEnough(version: string): boolean {
  * @throws AetherError AE_CRIU_UNAVAILABLE
  */
 export function findCriu(toolsDirectory: string): CriuTools {
-  const candidates = [`${toolsDirectory}/criu/bin/criu`, "/usr/sbin/criu", "/usr/local/sbin/criu", "/usr/bin/criu"];
+  const candidates = [
+    `${toolsDirectory}/criu/bin/criu`,
+    "/usr/sbin/criu",
+    "/usr/local/sbin/criu",
+    "/usr/bin/criu",
+  ];
   const seen: string[] = [];
   for (const binary of candidates) {
     if (!existsSync(binary)) continue;
     const version = versionOf(binary);
-    if (version !== null && isNewEnough(version)) return { binary, version, env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } };
+    if (version !== null && isNewEnough(version))
+      return { binary, version, env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } };
     seen.push(`${binary} is ${version ?? "not executable"}`);
   }
   throw new AetherError("AE_CRIU_UNAVAILABLE", "no usable CRIU was found", {
-    why: seen.length === 0 ? "it is not installed" : `${seen.join("; ")}; ${neededVersion.join(".")} or newer is needed`,
+    why:
+      seen.length === 0
+        ? "it is not installed"
+        : `${seen.join("; ")}; ${neededVersion.join(".")} or newer is needed`,
     hint: "Run `npm run setup` in Aether's folder; it installs CRIU into a prefix of its own.",
   });
 }

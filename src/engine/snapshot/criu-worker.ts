@@ -71,6 +71,11 @@ export class CriuWorker implements Disposable {
     return this.#socket.isOpen && this.#answer === null;
   }
 
+  /** Whether it has its request and has not answered. */
+  get isAtWork(): boolean {
+    return this.#socket.isOpen && this.#answer !== null;
+  }
+
   /** Sends the one request. Rejects when the worker dies before it answers; the deadline is the caller's. */
   request(message: Uint8Array): Promise<CriuResponse> {
     if (!this.isWaiting) return Promise.reject(new Error("the CRIU worker has ended or was used before"));

@@ -1,5 +1,7 @@
 /** A snapshot on disk: its folder, its manifest, and the names under which the two are found. */
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
+import type { ListenAddress } from "../../ffi/socket.ts";
 import { manifestName } from "./manifest.ts";
 import type { Manifest } from "./manifest.ts";
 
@@ -7,6 +9,11 @@ import type { Manifest } from "./manifest.ts";
 export interface Image {
   readonly directory: string;
   readonly manifest: Manifest;
+}
+
+/** Where the image's process listened. */
+export function listensOf(manifest: Manifest): ListenAddress[] {
+  return manifest.listens.map((entry) => ({ ...entry, address: Uint8Array.from(entry.address) }));
 }
 
 const imagePattern = /^image-(\d+)$/;
@@ -32,8 +39,8 @@ export class ImageFolder {
 
   /** An empty folder under a temporary name, 0700: CRIU writes its files 0644. */
   begin(): string {
-    const path = `${this.#root}/.new-${this.#next}`;
-    rmSync(path, { recursive: true, force: true });
+    // A name is used once: the removal of a failed image may still be on its way.
+    const path = `${this.#root}/.new-${this.#next++}-${randomBytes(4).toString("hex")}`;
     mkdirSync(path, { mode: 0o700 });
     return path;
   }
@@ -41,9 +48,8 @@ export class ImageFolder {
   /** Writes the manifest and gives the folder its name. */
   finish(path: string, manifest: Manifest): Image {
     writeManifest(path, manifest);
-    const directory = `${this.#root}/image-${this.#next}`;
+    const directory = `${this.#root}/image-${this.#next++}`;
     renameSync(path, directory);
-    this.#next += 1;
     return { directory, manifest };
   }
 }

@@ -78,7 +78,8 @@ export function manifestMismatch(
   if (manifest.commandHash !== commandHash(config)) return "the function's declaration has changed";
   if (manifest.criuVersion !== machine.criuVersion) return `it was made by CRIU ${manifest.criuVersion}`;
   if (manifest.kernel !== release()) return `it was made under Linux ${manifest.kernel}`;
-  if (manifest.engineVersion !== machine.engineVersion) return `it was made by Aether ${manifest.engineVersion}`;
+  if (manifest.engineVersion !== machine.engineVersion)
+    return `it was made by Aether ${manifest.engineVersion}`;
   if (manifest.files.length === 0) return "it was not finished";
   return null;
 }

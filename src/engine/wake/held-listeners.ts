@@ -58,7 +58,8 @@ export class HeldListeners implements Disposable {
     for (const { fd } of listeners) listen(fd, backlog);
     for (const { fd, address } of previous) {
       // The kernel moves a queue only to a socket bound alike; others are relayed (lazy start, a changed address).
-      if (!listeners.some((next) => boundAlike(next.address, address))) this.relayed += relayQueued(this.#epoll, fd, address.port);
+      if (!listeners.some((next) => boundAlike(next.address, address)))
+        this.relayed += relayQueued(this.#epoll, fd, address.port);
     }
     this.#close(previous);
   }
@@ -131,7 +132,11 @@ export class HeldListeners implements Disposable {
     for (const { fd } of this.#held) {
       // The flag belongs to the socket, not to our duplicate: a server's own is blocking. It is dead now, and has no say.
       fd.setNonBlocking();
-      for (let connection = accept(fd); connection !== null && rejected < 2 * backlog; connection = accept(fd)) {
+      for (
+        let connection = accept(fd);
+        connection !== null && rejected < 2 * backlog;
+        connection = accept(fd)
+      ) {
         closeWithReset(connection);
         rejected += 1;
       }

@@ -16,7 +16,8 @@ function recordPath(runtimeRoot: string): string {
 function readRecord(runtimeRoot: string): string | null {
   try {
     const record: unknown = JSON.parse(readFileSync(recordPath(runtimeRoot), "utf8"));
-    const value = typeof record === "object" && record !== null && settingName in record ? record[settingName] : null;
+    const value =
+      typeof record === "object" && record !== null && settingName in record ? record[settingName] : null;
     return typeof value === "string" ? value : null;
   } catch {
     return null; // None yet, or not ours: then the present value counts as the original one.

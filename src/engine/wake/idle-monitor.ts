@@ -23,6 +23,7 @@ const recheckMs = 1_000;
 export class IdleMonitor implements Disposable {
   readonly #source: IdleSource;
   #timer: NodeJS.Timeout | null = null;
+  #since = 0;
 
   constructor(source: IdleSource) {
     this.#source = source;
@@ -40,15 +41,14 @@ export class IdleMonitor implements Disposable {
     decide: (decision: IdleDecision) => void,
   ): void {
     this.stop();
+    this.#since = since;
     const limit = suspended ? idle.snapshotAfterMs : nearest(idle);
     if (limit === null) return;
     const decision: IdleDecision = !suspended && limit === idle.suspendAfterMs ? "suspend" : "snapshot";
     const look = (): void => {
       const now = this.#source.monotonic();
-      const activities = ports.map((port) => this.#source.read(port));
-      const open = !idle.ignoreOpen && activities.some(({ established, closed }) => established > closed);
-      const last = Math.max(since, ...activities.map(({ lastChangeMs }) => lastChangeMs));
-      const left = last + limit - now;
+      const open = !idle.ignoreOpen && this.openConnections(ports) > 0;
+      const left = this.lastActivity(ports) + limit - now;
       if (open || left > 0) this.#arm(look, open ? Math.max(recheckMs, left) : left);
       else decide(decision);
     };
@@ -58,6 +58,11 @@ export class IdleMonitor implements Disposable {
   #arm(look: () => void, ms: number): void {
     // setTimeout rounds down to whole milliseconds: one more, or it fires just before the limit and again.
     this.#timer = setTimeout(look, Math.min(Math.max(ms, 0) + 1, 2 ** 31 - 1));
+  }
+
+  /** Monotonic ms of the last connection opened or closed, or of the wake where there was none since. */
+  lastActivity(ports: readonly number[]): number {
+    return Math.max(this.#since, ...ports.map((port) => this.#source.read(port).lastChangeMs));
   }
 
   /** Connections open by the kernel's count; for views. The decision to sleep asks the socket tables. */

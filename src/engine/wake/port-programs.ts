@@ -3,6 +3,7 @@ import { openDirectory } from "../../ffi/fd.ts";
 import { BpfObject } from "../../ffi/libbpf.ts";
 import type { MappedArray } from "../../ffi/libbpf.ts";
 import { AF_INET, inetSocket, netnsCookie } from "../../ffi/socket.ts";
+import { monotonicMs } from "../monotonic.ts";
 import { AetherError } from "../../protocol/errors.ts";
 import type { HeldPorts } from "./held-listeners.ts";
 import type { IdleSource, PortActivity } from "./idle-monitor.ts";
@@ -39,7 +40,8 @@ export class PortPrograms implements HeldPorts, IdleSource {
     const object = BpfObject.load(`${directory}/cgroup.bpf.o`, (rodata) => setConstants(rodata, cookie));
     try {
       using root = openDirectory(cgroup);
-      for (const program of ["held_bind4", "held_bind6", "count_connections"]) object.attachCgroup(program, root);
+      for (const program of ["held_bind4", "held_bind6", "count_connections"])
+        object.attachCgroup(program, root);
       return new PortPrograms(object);
     } catch (error) {
       object[Symbol.dispose]();
@@ -65,9 +67,8 @@ export class PortPrograms implements HeldPorts, IdleSource {
     };
   }
 
-  /** CLOCK_MONOTONIC in ms, as the programs stamp it (bpf_ktime_get_ns, process.hrtime). */
   monotonic(): number {
-    return Number(process.hrtime.bigint()) / 1e6;
+    return monotonicMs();
   }
 
   [Symbol.dispose](): void {

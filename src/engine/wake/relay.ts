@@ -6,7 +6,16 @@
 import { epollHup, epollIn, epollOut } from "../../ffi/epoll.ts";
 import type { Epoll } from "../../ffi/epoll.ts";
 import type { Fd } from "../../ffi/fd.ts";
-import { accept, AF_INET, AF_INET6, connectInet, inetSocket, loopback, shutdownWrite, socketError } from "../../ffi/socket.ts";
+import {
+  accept,
+  AF_INET,
+  AF_INET6,
+  connectInet,
+  inetSocket,
+  loopback,
+  shutdownWrite,
+  socketError,
+} from "../../ffi/socket.ts";
 
 const bufferBytes = 65_536;
 const maxRelayed = 1_024;
@@ -21,6 +30,8 @@ interface Flow {
 
 /** Accepts what is queued on the listener and connects it to the port. Returns how many. */
 export function relayQueued(epoll: Epoll, listener: Fd, port: number): number {
+  // A listener taken from a server has that server's flags, often blocking; it is about to be closed.
+  listener.setNonBlocking();
   let count = 0;
   for (let client = accept(listener); client !== null; client = accept(listener)) {
     if (count < maxRelayed) relay(epoll, client, port, AF_INET);

@@ -26,7 +26,12 @@ const designed: readonly (readonly [InstanceState, InstanceState])[] = [
 /** A machine walked into a state by legal steps. */
 function machineIn(state: InstanceState): { machine: StateMachine; events: EventBody[] } {
   const events: EventBody[] = [];
-  const machine = new StateMachine({ functionId: "f", now: () => 1, emit: (event) => events.push(event), onChange: () => {} });
+  const machine = new StateMachine({
+    functionId: "f",
+    now: () => 1,
+    emit: (event) => events.push(event),
+    onChange: () => {},
+  });
   const detail = { instance: "f-1", durationMs: 2, cause: "test" };
   if (state !== "Uninitialized") machine.step("Running", detail);
   if (state === "Suspended" || state === "WarmSnapshot") machine.step(state, detail);
@@ -87,7 +92,11 @@ describe("OperationQueue", () => {
       if (fails) throw new Error(name);
       return name;
     };
-    const results = await Promise.allSettled([queue.run(work("a", false)), queue.run(work("b", true)), queue.run(work("c", false))]);
+    const results = await Promise.allSettled([
+      queue.run(work("a", false)),
+      queue.run(work("b", true)),
+      queue.run(work("c", false)),
+    ]);
     expect(log).toEqual(["+a", "-a", "+b", "-b", "+c", "-c"]);
     expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
     expect(queue.isIdle).toBe(true);
@@ -96,12 +105,21 @@ describe("OperationQueue", () => {
   it("is bounded, and refuses after it was closed", async () => {
     const queue = new OperationQueue("f");
     const gate = Promise.withResolvers<void>();
-    const outcomes = Array.from({ length: 40 }, () => queue.run(() => gate.promise).then(() => "done", (error: unknown) => isAetherError(error) && error.code));
+    const outcomes = Array.from({ length: 40 }, () =>
+      queue
+        .run(() => gate.promise)
+        .then(
+          () => "done",
+          (error: unknown) => isAetherError(error) && error.code,
+        ),
+    );
     gate.resolve();
     const results = await Promise.all(outcomes);
     expect(results.filter((result) => result === "AE_OPERATION_IN_PROGRESS")).toHaveLength(7);
     await queue.close();
-    await expect(queue.run(() => Promise.resolve())).rejects.toMatchObject({ code: "AE_OPERATION_IN_PROGRESS" });
+    await expect(queue.run(() => Promise.resolve())).rejects.toMatchObject({
+      code: "AE_OPERATION_IN_PROGRESS",
+    });
   });
 });
 
@@ -155,10 +173,14 @@ describe("LatencyWindow", () => {
 
   it("quantile is a member of the values, between the extremes", () => {
     fc.assert(
-      fc.property(fc.array(fc.double({ noNaN: true }), { minLength: 1 }), fc.double({ min: 0, max: 1, noNaN: true }), (values, q) => {
-        const sorted = values.toSorted((left, right) => left - right);
-        expect(sorted).toContain(quantile(sorted, q));
-      }),
+      fc.property(
+        fc.array(fc.double({ noNaN: true }), { minLength: 1 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (values, q) => {
+          const sorted = values.toSorted((left, right) => left - right);
+          expect(sorted).toContain(quantile(sorted, q));
+        },
+      ),
     );
   });
 });

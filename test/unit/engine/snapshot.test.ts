@@ -11,15 +11,28 @@ import { ProtoWriter, readProto } from "../../../src/engine/snapshot/protobuf.ts
 describe("protobuf", () => {
   it("reads back numbers and bytes", () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.integer({ min: 1, max: 2 ** 20 }), fc.oneof(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), fc.uint8Array()))), (fields) => {
-        const writer = new ProtoWriter();
-        for (const [field, value] of fields) {
-          if (typeof value === "bigint") writer.int(field, value);
-          else writer.bytes(field, value);
-        }
-        const read = readProto(writer.finish());
-        expect(read.map(({ field, value }) => [field, typeof value === "bigint" ? value : Uint8Array.from(value)])).toEqual(fields);
-      }),
+      fc.property(
+        fc.array(
+          fc.tuple(
+            fc.integer({ min: 1, max: 2 ** 20 }),
+            fc.oneof(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), fc.uint8Array()),
+          ),
+        ),
+        (fields) => {
+          const writer = new ProtoWriter();
+          for (const [field, value] of fields) {
+            if (typeof value === "bigint") writer.int(field, value);
+            else writer.bytes(field, value);
+          }
+          const read = readProto(writer.finish());
+          expect(
+            read.map(({ field, value }) => [
+              field,
+              typeof value === "bigint" ? value : Uint8Array.from(value),
+            ]),
+          ).toEqual(fields);
+        },
+      ),
     );
   });
 
@@ -38,26 +51,68 @@ describe("protobuf", () => {
 
 describe("CRIU's messages", () => {
   it("a restore carries what the wake path needs, with the field numbers of rpc.proto", () => {
-    const message = encodeRestore({ imagesFd: 7, workFd: 8, logLevel: 1, logFile: "restore.log", tcp: "close", inherit: [{ key: "pipe:[12]", fd: 10 }] });
+    const message = encodeRestore({
+      imagesFd: 7,
+      workFd: 8,
+      logLevel: 1,
+      logFile: "restore.log",
+      tcp: "close",
+      inherit: [{ key: "pipe:[12]", fd: 10 }],
+    });
     const [type, opts] = readProto(message);
     expect(type).toEqual({ field: 1, value: 2n });
     const fields = readProto(opts?.value as Buffer);
     const number = (field: number): unknown => fields.find((entry) => entry.field === field)?.value;
-    expect([number(1), number(17), number(9), number(34), number(64), number(26), number(52)]).toEqual([7n, 8n, 1n, 0n, 3n, 1n, 1n]);
-    expect(readProto(number(27) as Buffer).map(({ value }) => (typeof value === "bigint" ? value : value.toString()))).toEqual(["pipe:[12]", 10n]);
+    expect([number(1), number(17), number(9), number(34), number(64), number(26), number(52)]).toEqual([
+      7n,
+      8n,
+      1n,
+      0n,
+      3n,
+      1n,
+      1n,
+    ]);
+    expect(
+      readProto(number(27) as Buffer).map(({ value }) =>
+        typeof value === "bigint" ? value : value.toString(),
+      ),
+    ).toEqual(["pipe:[12]", 10n]);
   });
 
   it("a dump leaves the process stopped and keeps connections only when told to", () => {
     const opts = (tcp: "refuse" | "close" | "keep") =>
-      readProto(readProto(encodeDump({ imagesFd: 1, workFd: 2, logLevel: 2, logFile: "d", tcp, pid: 100, leaveStopped: true, timeoutSeconds: 5 }))[1]?.value as Buffer);
+      readProto(
+        readProto(
+          encodeDump({
+            imagesFd: 1,
+            workFd: 2,
+            logLevel: 2,
+            logFile: "d",
+            tcp,
+            pid: 100,
+            leaveStopped: true,
+            timeoutSeconds: 5,
+          }),
+        )[1]?.value as Buffer,
+      );
     expect(opts("refuse").some(({ field }) => field === 5 || field === 52)).toBe(false);
     expect(opts("keep").some(({ field }) => field === 5)).toBe(true);
     expect(opts("refuse").find(({ field }) => field === 69)?.value).toBe(1n);
   });
 
   it("an answer is judged by success, though it carries a message", () => {
-    const answer = new ProtoWriter().int(1, 2).bool(2, true).message(4, new ProtoWriter().int(1, 100)).string(9, "rlimit: Can't setup RLIMIT_NOFILE").finish();
-    expect(decodeResponse(answer)).toEqual({ success: true, pid: 100, errno: 0, message: "rlimit: Can't setup RLIMIT_NOFILE" });
+    const answer = new ProtoWriter()
+      .int(1, 2)
+      .bool(2, true)
+      .message(4, new ProtoWriter().int(1, 100))
+      .string(9, "rlimit: Can't setup RLIMIT_NOFILE")
+      .finish();
+    expect(decodeResponse(answer)).toEqual({
+      success: true,
+      pid: 100,
+      errno: 0,
+      message: "rlimit: Can't setup RLIMIT_NOFILE",
+    });
   });
 });
 
@@ -109,8 +164,13 @@ describe("small readers", () => {
   });
 
   it("a request ends its connection; a status is read only from HTTP", () => {
-    const text = encodeRequest({ method: "POST", path: "/x", headers: { a: "b" }, body: "hi" }, 80).toString();
-    expect(text).toBe("POST /x HTTP/1.1\r\nhost: 127.0.0.1:80\r\nconnection: close\r\na: b\r\ncontent-length: 2\r\n\r\nhi");
+    const text = encodeRequest(
+      { method: "POST", path: "/x", headers: { a: "b" }, body: "hi" },
+      80,
+    ).toString();
+    expect(text).toBe(
+      "POST /x HTTP/1.1\r\nhost: 127.0.0.1:80\r\nconnection: close\r\na: b\r\ncontent-length: 2\r\n\r\nhi",
+    );
     expect(responseStatus(Buffer.from("HTTP/1.1 204 No Content\r\n"))).toBe(204);
     expect(responseStatus(Buffer.from("220 smtp"))).toBeNull();
   });
