@@ -20,7 +20,7 @@ export type { CgroupLimits } from "./cgroup.ts";
 export { leftoverCgroups } from "./cgroup-leftovers.ts";
 export type { LeftoverCgroup } from "./cgroup-leftovers.ts";
 
-/** After a kill the last process is gone within some 15 ms; a process in an uninterruptible call may never be. */
+/** After a kill the last process is gone within a few ms; a process in an uninterruptible call may never be. */
 const removeTimeoutMs = 250;
 
 export class EngineCgroups {
