@@ -6,7 +6,7 @@ import { AetherError, toAetherError } from "../protocol/errors.ts";
 import { enginePaths, runtimeRoot } from "../protocol/paths.ts";
 import { startControlServer } from "./api/server.ts";
 import { loadConfig } from "./config/load.ts";
-import { watchConfig } from "./config/watch.ts";
+import { ConfigFollower } from "./config/watch.ts";
 import { Engine, snapshotRootOf } from "./engine.ts";
 import { acquireEngineLock, otherEnginesRunning } from "./lock.ts";
 import type { EngineLock } from "./lock.ts";
@@ -81,9 +81,13 @@ async function bringUp(
     hostChanges,
     onFatal: fail,
     onShutdown: stop,
-    onConfigFile: (file) => lock.setConfigFile(file),
+    onConfigFile: (file) => {
+      lock.setConfigFile(file);
+      void watched.follow(file);
+    },
   });
   const made = engine;
+  const watched = new ConfigFollower(() => void made.reload().catch(() => undefined)); // It has been reported.
   for (const { functionId, why } of refused)
     made.emit({ type: "error", functionId, error: refusal(functionId, why).toJSON() });
   for (const change of hostChanges)
@@ -91,9 +95,8 @@ async function bringUp(
   await made.start();
   const server = await startControlServer({ core: made, path: enginePaths(name).controlSocket });
   cleanup.use(server);
-  if (config.file !== null) {
-    cleanup.use(await watchConfig(config.file, () => void made.reload().catch(() => undefined))); // It has been reported.
-  }
+  cleanup.use(watched);
+  await watched.follow(config.file);
   return server.path;
 }
 

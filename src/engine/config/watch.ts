@@ -73,3 +73,36 @@ export async function watchConfig(
     },
   };
 }
+
+/** The watch on the file in force, which a deploy may replace by another one. */
+export class ConfigFollower implements AsyncDisposable {
+  readonly #onChange: () => void;
+  #file: string | null = null;
+  /** One change of file after another. */
+  #watch: Promise<AsyncDisposable | null> = Promise.resolve(null);
+
+  constructor(onChange: () => void) {
+    this.#onChange = onChange;
+  }
+
+  /** Watches this file in place of the one before, `null` none; resolves when it does. */
+  async follow(file: string | null): Promise<void> {
+    if (file === this.#file) return;
+    this.#file = file;
+    const previous = this.#watch;
+    this.#watch = this.#replace(previous, file);
+    await this.#watch;
+  }
+
+  async #replace(
+    previous: Promise<AsyncDisposable | null>,
+    file: string | null,
+  ): Promise<AsyncDisposable | null> {
+    await (await previous)?.[Symbol.asyncDispose]();
+    return file === null ? null : await watchConfig(file, this.#onChange);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.follow(null);
+  }
+}
