@@ -64,6 +64,9 @@ export function testNeeds() {
     { package: "tmux", ...program("tmux") },
     { package: "python3", ...program("python3") },
     { package: "curl", ...program("curl") },
+    // For the completion scripts, which are tried in the shells themselves.
+    { package: "zsh", ...program("zsh") },
+    { package: "fish", ...program("fish") },
   ];
 }
 

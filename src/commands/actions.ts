@@ -14,7 +14,7 @@ const descriptions: Readonly<Record<FunctionAction, string>> = {
   restore: "bring a function back from its snapshot; of a running one the memory is discarded",
   suspend: "freeze a function in memory",
   wake: "wake a function without a client",
-  kill: "end a function's processes; its snapshot stays",
+  kill: "end a function's processes at once; of one that sleeps the snapshot is discarded",
 };
 
 export function actionCommands(): Command[] {

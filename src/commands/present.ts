@@ -21,11 +21,12 @@ export async function presentConsole(connection: EngineConnection, globals: Glob
 
 /** Events and output as lines, until the engine is gone. */
 export async function presentLines(connection: EngineConnection, globals: GlobalOptions): Promise<number> {
-  const { messageLines } = await import("./output/stream-lines.ts");
+  const { StreamLines } = await import("./output/stream-lines.ts");
+  const stream = new StreamLines();
   const format = globals.json === true ? "json" : "plain";
   const unsubscribe = connection.subscribe((message) => {
     // A reader that does not read must not fill the memory: what does not fit is left out.
-    if (process.stdout.writableLength < maxWaitingBytes) process.stdout.write(messageLines(message, format));
+    if (process.stdout.writableLength < maxWaitingBytes) process.stdout.write(stream.lines(message, format));
   });
   const reason = await connection.closed;
   unsubscribe();
@@ -35,11 +36,12 @@ export async function presentLines(connection: EngineConnection, globals: Global
 
 /** In the background: events into a file that is rotated. The output of functions goes to files of its own. */
 export async function presentToFile(connection: EngineConnection, path: string): Promise<number> {
-  const { messageLines } = await import("./output/stream-lines.ts");
+  const { StreamLines } = await import("./output/stream-lines.ts");
+  const stream = new StreamLines();
   const { RotatingFile } = await import("../engine/logs/rotating-file.ts");
   await using file = new RotatingFile({ path, onNotice: (text) => void process.stderr.write(`${text}\n`) });
   const unsubscribe = connection.subscribe((message) => {
-    if (message.type === "event") file.write(messageLines(message, "plain"));
+    if (message.type !== "logs") file.write(stream.lines(message, "plain"));
   });
   await connection.closed;
   unsubscribe();

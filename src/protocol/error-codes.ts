@@ -114,16 +114,6 @@ export const errorCodes = {
     "The listening socket of a function could not be found or held.",
   ),
   AE_WAKE_WRONG_PORT: entry("WakeError", "user", "The function listens elsewhere than on its trigger port."),
-  AE_WAKE_HAND_OVER_FAILED: entry(
-    "WakeError",
-    "system",
-    "Queued connections could not be handed to the woken function.",
-  ),
-  AE_WAKE_BACKOFF: entry(
-    "WakeError",
-    "user",
-    "Waking failed repeatedly; connections wait or are refused until the next try.",
-  ),
   AE_CONNECTIONS_OPEN: entry("WakeError", "user", "Open connections keep the function from sleeping."),
   // EngineError
   AE_ENGINE_RUNNING: entry("EngineError", "user", "An engine of this name is already running."),

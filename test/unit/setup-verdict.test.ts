@@ -1,4 +1,3 @@
-// @ts-nocheck -- the scripts are JavaScript, and tsconfig.test.json does not allow importing that (allowJs)
 import { describe, expect, it } from "vitest";
 import { readReport, totals, verdict, verdictLines } from "../../scripts/test/verdict.mjs";
 

@@ -1,4 +1,3 @@
-// @ts-nocheck -- the scripts are JavaScript, and tsconfig.test.json does not allow importing that (allowJs)
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync, mkdirSync, existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";

@@ -1,4 +1,6 @@
 /** Events and lines of output as plain text or JSON lines. */
+import { logLevels } from "../../protocol/config.ts";
+import type { LogLevel } from "../../protocol/config.ts";
 import type { LogLine, StreamMessage } from "../../protocol/control.ts";
 import { assertNever } from "../../protocol/errors.ts";
 import { describeEvent, eventLevel } from "../../protocol/events.ts";
@@ -21,8 +23,21 @@ export function logLine(line: LogLine, format: LineFormat, withId: boolean): str
   return `${new Date(line.atMs).toISOString()} ${id}${sanitize(line.text)}\n`;
 }
 
-/** What a message of a stream looks like where everything is told; "" where it is nothing for this reader. */
-export function messageLines(message: StreamMessage, format: LineFormat): string {
+/** A stream as text, with the events that the engine's `log_level` lets through. */
+export class StreamLines {
+  #level: LogLevel = "info";
+
+  /** What a message looks like where everything is told; "" where it is nothing for this reader. */
+  lines(message: StreamMessage, format: LineFormat): string {
+    if (message.type === "state") this.#level = message.state.engine.config.logLevel;
+    const hidden =
+      message.type === "event" &&
+      logLevels.indexOf(eventLevel(message.event)) > logLevels.indexOf(this.#level);
+    return hidden ? "" : messageLines(message, format);
+  }
+}
+
+function messageLines(message: StreamMessage, format: LineFormat): string {
   switch (message.type) {
     case "hello":
     case "state":

@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, onTestFinished, test } from "vitest";
 import { completionScript, shells } from "../../../src/commands/completion-scripts.ts";
 import { describeProgram } from "../../../src/commands/describe-program.ts";
@@ -42,10 +42,11 @@ describe("completion", () => {
   });
 
   test.for(["bash", "zsh", "fish"])("%s accepts the script", (shell, { expect, skip }) => {
-    const parsed = spawnSync(shell, ["-n"], {
-      input: completionScript(shell as "bash", program),
-      encoding: "utf8",
-    });
+    // From a file: fish does not read a script from a pipe.
+    const file = join(mkdtempSync(join(tmpdir(), "aether-completion-")), "script");
+    writeFileSync(file, completionScript(shell as "bash", program));
+    const parsed = spawnSync(shell, ["-n", file], { encoding: "utf8" });
+    rmSync(dirname(file), { recursive: true });
     if (parsed.error !== undefined) skip(`skipped: ${shell} is not installed`);
     expect(parsed).toMatchObject({ status: 0, stderr: "" });
   });
