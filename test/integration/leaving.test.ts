@@ -115,8 +115,11 @@ async function sealed(engine: TestEngine, id: string): Promise<string> {
 const ofFunction = (events: readonly EngineEvent[], id: string): EngineEvent[] =>
   events.filter((event) => "functionId" in event && event.functionId === id);
 
-const notices = (events: readonly EngineEvent[], id: string): string[] =>
-  ofFunction(events, id).flatMap((event) => (event.type === "notice" ? [event.text] : []));
+/** Why images were refused. */
+const refusals = (events: readonly EngineEvent[], id: string): string[] =>
+  ofFunction(events, id).flatMap((event) =>
+    event.type === "error" && event.error.code === "AE_SNAPSHOT_REFUSED" ? [event.error.why ?? ""] : [],
+  );
 
 describe("an ordered end", () => {
   it.each([
@@ -315,7 +318,7 @@ describe("an image that an earlier engine left", () => {
       woken: /ran on after it was made/,
     };
     for (const [id, reason] of Object.entries(reasons)) {
-      expect(notices(next.events, id)).toContainEqual(expect.stringMatching(reason));
+      expect(refusals(next.events, id)).toContainEqual(expect.stringMatching(reason));
       expect((await next.function(id)).coldStarts).toBe(1);
       expect((await get(port(id))).body).toBe("1\n");
       // An adopted image goes on sleeping and waking like one of its own.
