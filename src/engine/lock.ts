@@ -144,14 +144,16 @@ function isAlive(record: EngineRecord): boolean {
 export function otherEnginesRunning(name: string): boolean {
   const root = runtimeRoot();
   if (!existsSync(root)) return false;
-  return readdirSync(root).some((entry) => {
-    if (entry === name) return false;
-    const record = parseEngineRecord(readText(enginePaths(entry).lockFile) ?? "");
-    return record !== null && isAlive(record);
-  });
+  return readdirSync(root).some((entry) => entry !== name && runningEngine(entry) !== null);
 }
 
-function alreadyRunning(holder: EngineRecord): AetherError {
+/** The living engine of this name, `null` where there is none. */
+export function runningEngine(name: string): EngineRecord | null {
+  const record = parseEngineRecord(readText(enginePaths(name).lockFile) ?? "");
+  return record !== null && isAlive(record) ? record : null;
+}
+
+export function alreadyRunning(holder: EngineRecord): AetherError {
   return new AetherError("AE_ENGINE_RUNNING", `engine ${holder.name} is already running`, {
     why: `process ${holder.pid} has held the name since ${new Date(holder.startedAtMs).toISOString()}`,
     hint: `Attach to it with \`aether --engine ${holder.name}\`, end it with \`aether --engine ${holder.name} down\`, or give this engine another name.`,

@@ -1,5 +1,5 @@
 /** The engine's thread: from the order to start to the last clean-up (worker-messages.ts). */
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { parentPort } from "node:worker_threads";
 import type { AetherConfig } from "../protocol/config.ts";
 import { AetherError, toAetherError } from "../protocol/errors.ts";
@@ -8,7 +8,7 @@ import { startControlServer } from "./api/server.ts";
 import { loadConfig } from "./config/load.ts";
 import { ConfigFollower } from "./config/watch.ts";
 import { Engine, snapshotRootOf } from "./engine.ts";
-import { acquireEngineLock, otherEnginesRunning } from "./lock.ts";
+import { acquireEngineLock, alreadyRunning, otherEnginesRunning, runningEngine } from "./lock.ts";
 import type { EngineLock } from "./lock.ts";
 import { packagePaths, packageVersion } from "./package-paths.ts";
 import { adoptImages } from "./snapshot/adopt.ts";
@@ -19,6 +19,9 @@ import type { EngineOrder, EngineReport } from "./worker-messages.ts";
 if (parentPort === null) throw new AetherError("AE_INTERNAL", "the engine runs in a thread of its own");
 const port = parentPort;
 const report = (message: EngineReport): void => port.postMessage(message);
+
+/** linux/capability.h */
+const capSysAdmin = 1n << 21n;
 
 type StartOrder = Extract<EngineOrder, { type: "start" }>;
 
@@ -35,6 +38,7 @@ function readConfig(order: StartOrder): AetherConfig | null {
       ? loadConfig(order.configFile ?? "aether.yaml", { checkPorts: true, ownPorts: new Set() })
       : { ok: true as const, config: order.inline };
   if (!loaded.ok) {
+    refuseSecond(order);
     report({ type: "config-invalid", problems: loaded.problems });
     return null;
   }
@@ -44,9 +48,32 @@ function readConfig(order: StartOrder): AetherConfig | null {
     : { ...config, engine: { ...config.engine, name: order.engineName } };
 }
 
+/**
+ * For a file with problems. The ports of an engine that runs are taken in the eyes of a second one: that the first is
+ * there is what has to be told. @throws AetherError AE_ENGINE_RUNNING
+ */
+function refuseSecond(order: StartOrder): void {
+  if (order.configFile === null) return;
+  const loaded = loadConfig(order.configFile, { checkPorts: false, ownPorts: new Set() });
+  if (!loaded.ok) return;
+  const holder = runningEngine(order.engineName ?? loaded.config.engine.name);
+  if (holder !== null) throw alreadyRunning(holder);
+}
+
+/** Sandboxes, cgroups and kernel programs need root's powers; better said at once than by the first call that fails. */
+function requirePrivileges(): void {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0";
+  if ((BigInt(`0x${effective}`) & capSysAdmin) !== 0n) return;
+  throw new AetherError("AE_MACHINE_NOT_READY", "Aether needs to run as root", {
+    why: `user ${process.geteuid?.() ?? "unknown"} lacks CAP_SYS_ADMIN, without which no sandbox can be made`,
+    hint: "Start it with sudo, or as root; in a container, with --privileged. `aether doctor` lists all that is needed.",
+  });
+}
+
 async function start(order: StartOrder): Promise<void> {
   const config = readConfig(order);
   if (config === null) return port.close();
+  requirePrivileges();
   const version = packageVersion();
   const startedAtMs = Date.now();
   const { name } = config.engine;
