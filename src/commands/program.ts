@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { nearest } from "../engine/config/suggest.ts";
 import { packageVersion } from "../engine/package-paths.ts";
 import { actionCommands } from "./actions.ts";
+import { benchCommand } from "./bench.ts";
 import { completionCommand, idsCommand } from "./completion.ts";
 import { deployCommand } from "./deploy.ts";
 import { doctorCommand } from "./doctor.ts";
@@ -42,6 +43,7 @@ export function buildProgram(): Command {
     logsCommand(),
     eventsCommand(),
     doctorCommand(),
+    benchCommand(),
     completionCommand(program),
   ];
   for (const verb of verbs) program.addCommand(finish(verb));

@@ -1,6 +1,8 @@
+import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { get, nextChunk, open } from "../helpers/clients.ts";
 import { fixture, freePort, TestEngine } from "../helpers/engine.ts";
+import { processTree } from "../helpers/processes.ts";
 
 const cycles = Number(process.env["AETHER_TEST_CYCLES"] ?? 20);
 
@@ -9,6 +11,8 @@ describe("sleep and wake of ordinary servers", () => {
   const ports: Record<string, number> = {};
 
   beforeAll(async () => {
+    // As a CRIU leaves it where /run is no tmpfs (or was killed at the wrong time).
+    if (!existsSync("/run/criu.kdat.tmp")) writeFileSync("/run/criu.kdat.tmp", "");
     for (const id of ["hello-python", "hello-node", "counter", "sqlite", "static", "golden"])
       ports[id] = await freePort();
     const handler = (id: string, folder: string, command: string, more = {}) => ({
@@ -33,7 +37,14 @@ describe("sleep and wake of ordinary servers", () => {
 
   afterAll(async () => {
     await engine[Symbol.asyncDispose]();
+    rmSync("/run/criu.kdat.tmp", { force: true });
     expect(engine.leftovers()).toEqual([]);
+  });
+
+  it("a stale criu.kdat.tmp of the host does not make every restore slow: CRIU's cache is there in the sandboxes", () => {
+    const inits = processTree(engine.child.pid ?? 0).filter(({ name }) => name.startsWith("aether-init"));
+    expect(inits.length).toBeGreaterThan(0);
+    for (const { pid } of inits) expect(statSync(`/proc/${pid}/root/run/criu.kdat`).size).toBeGreaterThan(0);
   });
 
   const cases: readonly (readonly [string, (body: string, cycle: number) => void])[] = [

@@ -1,4 +1,5 @@
 /** Whether CRIU works here: asked once at the start, inside a sandbox, which also fills its cache of kernel features. */
+import { rmSync } from "node:fs";
 import { makePipe } from "../../ffi/fd.ts";
 import { AetherError } from "../../protocol/errors.ts";
 import type { SandboxContext } from "../sandbox/context.ts";
@@ -9,6 +10,8 @@ const checkDeadlineMs = 20_000;
 
 /** @throws AetherError AE_CRIU_UNAVAILABLE with the first error line of `criu check` */
 export async function checkCriu(context: SandboxContext): Promise<void> {
+  // Left by a CRIU that was killed while it wrote its cache; it would keep every later one from writing it.
+  rmSync("/run/criu.kdat.tmp", { force: true });
   using sandbox = await Sandbox.create(context.epoll, await context.launcher(), "criu-check", {
     privateNetwork: false,
     setup: new SandboxSetup().mount("proc", "proc", "/proc"),

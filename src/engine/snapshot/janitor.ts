@@ -7,10 +7,19 @@ import { writeManifest } from "./image.ts";
 import type { Image } from "./image.ts";
 import { sealFiles } from "./manifest.ts";
 
+const sealDelayMs = 2_000;
+
+async function sealNow(image: Image): Promise<void> {
+  if (!existsSync(image.directory)) return;
+  const files = await sealFiles(image.directory);
+  if (existsSync(image.directory)) writeManifest(image.directory, { ...image.manifest, files });
+}
+
 export class Janitor {
   readonly #onError: (error: AetherError) => void;
   /** One piece of work after another, in the order in which the reactor asked. */
   #work: Promise<void> = Promise.resolve();
+  readonly #waiting = new Map<Image, NodeJS.Timeout>();
 
   constructor(onError: (error: AetherError) => void) {
     this.#onError = onError;
@@ -25,17 +34,24 @@ export class Janitor {
     this.#then(`${path} could not be removed`, () => rm(path, { recursive: true, force: true }));
   }
 
-  /** Completes an image's manifest with its checksums; an image already removed needs none. */
+  /**
+   * Completes an image's manifest with its checksums, after a quiet moment: a client may come just after the sleep, and
+   * hashing would compete with its wake. An image that is gone by then needs none.
+   */
   seal(image: Image): void {
-    this.#then(`${image.directory} could not be sealed`, async () => {
-      if (!existsSync(image.directory)) return;
-      const files = await sealFiles(image.directory);
-      if (existsSync(image.directory)) writeManifest(image.directory, { ...image.manifest, files });
-    });
+    const timer = setTimeout(() => {
+      this.#waiting.delete(image);
+      this.#then(`${image.directory} could not be sealed`, () => sealNow(image));
+    }, sealDelayMs);
+    this.#waiting.set(image, timer);
   }
 
   /** At the engine's end: waits for the work, and removes the snapshot folder unless images are kept. */
   async finish(keep: readonly Image[], root: string): Promise<void> {
+    for (const [image, timer] of this.#waiting) {
+      clearTimeout(timer);
+      if (keep.some(({ directory }) => directory === image.directory)) await sealNow(image);
+    }
     await this.#work;
     if (keep.length === 0) await rm(root, { recursive: true, force: true });
   }
