@@ -3,7 +3,7 @@ import { chooseConfigFile } from "../../client/engine-name.ts";
 import type { GlobalOptions } from "../globals.ts";
 import { capabilitiesCheck } from "./capabilities.ts";
 import type { Check } from "./check.ts";
-import { criuWorksCheck } from "./criu-works.ts";
+import { criuWorksCheck, libCriuCheck } from "./criu-works.ts";
 import { cgroupCheck, kernelCheck, libbpfCheck, migrateCheck, nodeCheck } from "./machine-checks.ts";
 import { criuCheck, sharedMemoryCheck, snapshotDirCheck } from "./snapshot-checks.ts";
 
@@ -19,6 +19,7 @@ export async function allChecks(globals: GlobalOptions): Promise<readonly Check[
     migrateCheck,
     libbpfCheck,
     criuCheck,
+    libCriuCheck,
     criuWorksCheck(folder),
   ];
 }

@@ -24,3 +24,23 @@ export function criuWorksCheck(snapshotDir: string): Check {
     },
   };
 }
+
+/** libcriu: version, `criu check`, and what works on this kernel. */
+export const libCriuCheck: Check = {
+  name: "libcriu",
+  async run() {
+    try {
+      const { findCriu } = await import("../../engine/snapshot/criu-tools.ts");
+      const { packagePaths } = await import("../../engine/package-paths.ts");
+      const { libCriuAnswer } = await import("../../engine/snapshot/libcriu-answer.ts");
+      const { version, features } = libCriuAnswer(findCriu(packagePaths.tools));
+      const works = Object.entries(features ?? {}).flatMap(([name, there]) => (there ? [name] : []));
+      return ok(
+        `libcriu ${version}: check passed; ${works.length === 0 ? "no optional feature" : works.join(", ")}`,
+      );
+    } catch (error) {
+      const { what, why, hint } = toAetherError(error);
+      return fail(what, why ?? "no reason was given", hint ?? "Run `npm run setup` in Aether's folder.");
+    }
+  },
+};
