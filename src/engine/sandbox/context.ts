@@ -9,6 +9,8 @@ export interface CriuTools {
   readonly binary: string;
   readonly version: string;
   readonly env: Readonly<Record<string, string>>;
+  /** The same for a dump; with what it needs beyond that on this machine. */
+  readonly dumpEnv: Readonly<Record<string, string>>;
 }
 
 export interface SandboxContext {

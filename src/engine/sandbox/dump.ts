@@ -46,7 +46,7 @@ export async function dumpInstance(context: SandboxContext, request: DumpRequest
     // No cgroup is joined: pages written to tmpfs are charged to the writer, and must not count against the function.
     worker = await CriuWorker.start(context.epoll, instance.sandbox, {
       criu: context.criu.binary,
-      env: context.criu.env,
+      env: context.criu.dumpEnv,
       images: imagesFd,
       work,
       join: [],

@@ -23,8 +23,15 @@ export type CriuFailureReason =
 interface KnownLine {
   readonly pattern: RegExp;
   readonly reason: CriuFailureReason;
+  /** The first group of the pattern is a file. */
+  readonly path?: true;
   readonly why: (match: RegExpMatchArray) => string;
   readonly hint: string;
+}
+
+/** CRIU names files from the root on, without the first slash. */
+function fileOf(match: RegExpMatchArray): string {
+  return `/${(match[1] ?? "").replace(/^\//, "")}`;
 }
 
 const known: readonly KnownLine[] = [
@@ -37,19 +44,22 @@ const known: readonly KnownLine[] = [
   {
     pattern: /File (\S+) has bad size (\d+) \(expect (\d+)\)/,
     reason: "FileChanged",
-    why: (match) => `the file ${match[1]} has ${match[2]} bytes now and had ${match[3]} in the snapshot`,
+    path: true,
+    why: (match) => `the file ${fileOf(match)} has ${match[2]} bytes now and had ${match[3]} in the snapshot`,
     hint: "Use `sleep: keep` for functions that write files, or close the file between requests.",
   },
   {
     pattern: /File (\S+) has bad mode/,
     reason: "FileChanged",
-    why: (match) => `the mode of the file ${match[1]} has changed since the snapshot`,
+    path: true,
+    why: (match) => `the mode of the file ${fileOf(match)} has changed since the snapshot`,
     hint: "Make a new snapshot: `aether snapshot ID`, or restart the function.",
   },
   {
     pattern: /(?:Can't open file|Can't open|can't open) (\S+)(?: on restore)?: No such file or directory/i,
     reason: "FileMissing",
-    why: (match) => `the file ${match[1]} is gone`,
+    path: true,
+    why: (match) => `the file ${fileOf(match)} is gone`,
     hint: "Files that a function has open must exist when it wakes.",
   },
   {
@@ -140,13 +150,16 @@ export function explainCriuFailure(
   readonly why: string;
   readonly hint: string;
   readonly line: string | null;
+  readonly path: string | null;
 } {
   const line = firstErrorLine(log) ?? message;
   // The first error is the cause; what follows it is only where to look when the first one is not known.
   for (const text of [line ?? "", `${log}\n${message ?? ""}`]) {
     for (const entry of known) {
       const match = entry.pattern.exec(text);
-      if (match !== null) return { reason: entry.reason, why: entry.why(match), hint: entry.hint, line };
+      if (match === null) continue;
+      const path = entry.path === true ? fileOf(match) : null;
+      return { reason: entry.reason, why: entry.why(match), hint: entry.hint, line, path };
     }
   }
   return {
@@ -154,6 +167,7 @@ export function explainCriuFailure(
     why: line ?? "CRIU gave no reason",
     hint: "The whole log is named in this error's data; `aether doctor` checks CRIU itself.",
     line,
+    path: null,
   };
 }
 
@@ -176,6 +190,12 @@ export function criuError(
   return new AetherError(code, `${functionId}: ${verb}`, {
     why: found.why,
     hint: found.hint,
-    data: { function: functionId, reason: found.reason, criu: found.line, log: failure.logFile },
+    data: {
+      function: functionId,
+      reason: found.reason,
+      ...(found.path === null ? {} : { path: found.path }),
+      criu: found.line,
+      log: failure.logFile,
+    },
   });
 }

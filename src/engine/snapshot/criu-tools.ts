@@ -1,11 +1,22 @@
 /** Finds CRIU: the one set-up put beside the package, else the machine's own when it is new enough. */
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { AetherError } from "../../protocol/errors.ts";
+import { packagePaths } from "../package-paths.ts";
 import type { CriuTools } from "../sandbox/context.ts";
 
 /** 4.1 cannot dump inet sockets from Linux 6.16 on (SO_PASSCRED), 3.17 does not start from 6.13 on (vdso). */
 const neededVersion = [4, 2] as const;
+
+/** See rootfs/criu-limits.c. */
+const limitsLibrary = `${packagePaths.programs}/aether-criu-limits.so`;
+/** CAP_SYS_RESOURCE: without it a dump of another user's process needs that library. */
+const sysResource = 1n << 24n;
+
+function mayReadLimits(): boolean {
+  const held = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
+  return held !== undefined && (BigInt(`0x${held}`) & sysResource) !== 0n;
+}
 
 function versionOf(binary: string): string | null {
   const result = spawnSync(binary, ["--version"], { encoding: "utf8", timeout: 5_000 });
@@ -32,8 +43,10 @@ export function findCriu(toolsDirectory: string): CriuTools {
   for (const binary of candidates) {
     if (!existsSync(binary)) continue;
     const version = versionOf(binary);
-    if (version !== null && isNewEnough(version))
-      return { binary, version, env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } };
+    if (version !== null && isNewEnough(version)) {
+      const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
+      return { binary, version, env, dumpEnv: mayReadLimits() ? env : { ...env, LD_PRELOAD: limitsLibrary } };
+    }
     seen.push(`${binary} is ${version ?? "not executable"}`);
   }
   throw new AetherError("AE_CRIU_UNAVAILABLE", "no usable CRIU was found", {
