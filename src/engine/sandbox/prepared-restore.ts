@@ -105,7 +105,9 @@ export class PreparedRestore implements Disposable {
         workFd: this.#worker.workFd,
         logLevel: hotLogLevel,
         logFile: restoreLogName,
-        tcp: manifest.tcp,
+        // Also for an image without open connections: a socket whose connection is over, and which its owner has not
+        // closed yet, is saved without a word and refused by the restore ("Connected TCP socket in image").
+        tcp: manifest.tcp === "keep" ? "keep" : "close",
         inherit: [
           { key: manifest.stdout, fd: stdoutNumber },
           { key: manifest.stderr, fd: stderrNumber },
