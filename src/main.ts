@@ -29,12 +29,17 @@ async function report(error: unknown, program: Command): Promise<number> {
   return exitCodeOf(failure.code);
 }
 
-/** `aether ps | head -1`: the reader has what it wanted. While an engine runs here it is ended in order first. */
+/**
+ * `aether ps | head -1`: the reader has what it wanted. A terminal that was closed fails writes with EIO. While an
+ * engine runs here it is ended in order first: once, for a second signal would end it at once.
+ */
 function quietBrokenPipe(): void {
+  let told = false;
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    if (process.listenerCount("SIGHUP") > 0) process.kill(process.pid, "SIGHUP");
-    else process.exit(process.exitCode ?? exitCodes.ok);
+    if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
+    if (process.listenerCount("SIGHUP") === 0) process.exit(process.exitCode ?? exitCodes.ok);
+    if (!told) process.kill(process.pid, "SIGHUP");
+    told = true;
   });
   process.stderr.on("error", () => undefined); // nowhere left to tell it
 }
