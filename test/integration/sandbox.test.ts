@@ -44,7 +44,6 @@ describe("a function in its sandbox", () => {
       await python("privileged", "probe", { privileged: true }),
       await python("user", "probe", {
         user: "nobody",
-        start: "running",
       }),
       await python("limited", "memory-hog", { memory_limit: "64MiB", env: { MEGABYTES: 40 } }),
       await python("exits", "probe"),
@@ -185,8 +184,11 @@ describe("a function in its sandbox", () => {
       expect(await ask(port("user"), "/write", { path: "/tmp/own", text: "mine" })).toBe(4);
       expect(await ask(port("user"), "/write", { path: "/dev/shm/own", text: "mine" })).toBe(4);
       expect(await ask(port("user"), "/read", { path: "/etc/shadow" })).toEqual({ error: "EACCES" });
-      await engine.action("user", "suspend");
-      expect((await facts("user")).uid).toBe(65_534);
+      for (const order of ["suspend", "snapshot"] as const) {
+        await engine.action("user", order);
+        expect(await facts("user")).toMatchObject({ uid: 65_534, gid: 65_534, noNewPrivs: 1, pid: 100 });
+        expect((await facts("user")).capabilities.CapEff).toBe(0);
+      }
     });
   });
 
@@ -267,9 +269,8 @@ describe("a function in its sandbox", () => {
 
   describe("that ends", () => {
     const exit = async (path: string, query: Record<string, string>): Promise<unknown> => {
-      await ask(port("exits"), "/"); // It runs, and its pid is known.
-      await engine.settled("exits", "Running");
-      const pid = (await engine.function("exits")).instances[0]?.pid;
+      await ask(port("exits"), "/");
+      const [pid] = processesOf(engine, "exits", "python3");
       const from = engine.events.length;
       await expect(ask(port("exits"), path, query)).rejects.toThrow(/ECONNRESET|without an answer/);
       const event = await engine.waitFor(({ type }) => type === "exit", "the exit", 10_000, from);

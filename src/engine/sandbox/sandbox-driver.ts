@@ -98,6 +98,7 @@ export class SandboxDriver implements InstanceDriver {
     try {
       sandbox = await this.#sandbox(name, handshake);
       this.#underWay = sandbox;
+      const oomKills = this.#cgroup.oomKills();
       const rootPid = await this.#spawn(sandbox, pipes);
       const instance = new SandboxInstance(context, {
         id: name,
@@ -106,6 +107,7 @@ export class SandboxDriver implements InstanceDriver {
         pipes,
         cgroup: this.#cgroup,
         rootPid,
+        oomKills,
       });
       try {
         await waitUntilReady({ context, config, instance, handshake, lastOutput: this.#lastOutput });
@@ -285,6 +287,7 @@ export class SandboxDriver implements InstanceDriver {
           prepared.sandbox.kill();
         }, options.budgetMs)
       : null;
+    const oomKills = this.#cgroup.oomKills();
     const { durationMs, pid, result } = await this.#timed(prepared);
     if (timer !== null) clearTimeout(timer);
     if (late || (options.enforce && durationMs > options.budgetMs)) {
@@ -302,6 +305,7 @@ export class SandboxDriver implements InstanceDriver {
       pipes: prepared.pipes,
       cgroup: this.#cgroup,
       rootPid: pid,
+      oomKills,
     });
     return { instance, restoreMs: durationMs };
   }

@@ -37,6 +37,8 @@ export interface SandboxInstanceParts {
   readonly cgroup: FunctionCgroup;
   /** Process id of the function's first process inside the sandbox. */
   readonly rootPid: number;
+  /** Kills at the memory limit before its first instruction: it may be killed before it is an instance. */
+  readonly oomKills: number;
 }
 
 export class SandboxInstance implements Instance {
@@ -62,8 +64,7 @@ export class SandboxInstance implements Instance {
     this.#cgroup = parts.cgroup;
     this.rootPid = parts.rootPid;
     this.startedAtMs = context.now();
-    const oomBefore = this.#cgroup.oomKills();
-    this.exited = parts.sandbox.exitOf(parts.rootPid).then((status) => this.#ended(status, oomBefore));
+    this.exited = parts.sandbox.exitOf(parts.rootPid).then((status) => this.#ended(status, parts.oomKills));
   }
 
   /** Looked up when it is first asked for: a restore hands over its clients before anybody wants to know. */
