@@ -55,6 +55,7 @@ describe("no request is refused or lost", () => {
         start: "running",
         idle: { suspend_after: "never", snapshot_after: "700ms" },
       }),
+      await python("large", "memory-hog", { env: { MEGABYTES: 256 } }),
       await python("counter", "counter"),
       await python("crasher", "crasher"),
     ];
@@ -134,8 +135,8 @@ describe("no request is refused or lost", () => {
         total += counts.length;
       }
       expect(total).toBeGreaterThan(seconds * 50);
-      expect(snapshots).toBeGreaterThan(seconds / 2);
-      expect(suspends).toBeGreaterThan(seconds);
+      expect(snapshots).toBeGreaterThan(seconds / 10);
+      expect(suspends).toBeGreaterThan(seconds / 2);
       // An order may come too late for its state, or meet a client; nothing else may go wrong.
       const allowed = ["AE_CONNECTIONS_OPEN", "AE_INVALID_STATE_TRANSITION", "AE_DUMP_FAILED"];
       expect(refused.filter((code) => !allowed.includes(code))).toEqual([]);
@@ -176,10 +177,10 @@ describe("no request is refused or lost", () => {
   });
 
   it("when a client connects in the middle of a snapshot that was ordered: it is served by the wake", async () => {
-    const id = "turned";
+    const id = "large";
     await get(port(id));
     const ordered = engine.action(id, "snapshot");
-    await until(() => isStopped(id), "the dump to have stopped it");
+    await Promise.race([ordered, until(() => isStopped(id), "the dump to have stopped it")]);
     const answer = get(port(id));
     expect((await ordered).function.state).toBe("WarmSnapshot");
     expect((await answer).status).toBe(200);

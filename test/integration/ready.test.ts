@@ -77,7 +77,7 @@ describe("a start", () => {
       await python("never-well", "unmodified", {
         command: inline(neverWell),
         ready: { http: "/healthz" },
-        ready_timeout: "1s",
+        ready_timeout: "2s",
       }),
       await python("crash-at-start", "crasher", { command: "python3 at_start.py" }),
       await python("wrong-bytes", "wrong-bytes"),

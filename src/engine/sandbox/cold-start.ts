@@ -124,7 +124,9 @@ async function httpAnswers(
       Math.min(left, 5_000),
     );
     if (result.ok && result.status !== null && result.status >= 200 && result.status < 300) return;
-    last = result.ok ? `status ${result.status ?? "none"}` : result.why;
+    // What it has answered says more than that the last try was cut off by the deadline.
+    if (result.ok) last = `status ${result.status ?? "none"}`;
+    else if (!last.startsWith("status")) last = result.why;
     await delay(pauseMs);
     if (over.aborted) return;
   }
