@@ -5,6 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 
+const sgrStart = `${String.fromCodePoint(0x1b)}[`;
 const cellWidth = 8.4;
 const cellHeight = 18;
 const ground = "#16181d";
@@ -81,13 +82,12 @@ const out = [];
 let style = plain();
 for (const [row, line] of lines.entries()) {
   let column = 0;
-  for (const part of line.split(/(\u001b\[[0-9;]*m)/)) {
-    const sgr = /^\u001b\[([0-9;]*)m$/.exec(part);
-    if (sgr) {
-      style = apply(style, (sgr[1] ?? "").split(";").map(Number));
-      continue;
-    }
-    const length = [...part].length;
+  // Every piece but the first begins with the codes of an SGR sequence, up to its m.
+  for (const [index, piece] of line.split(sgrStart).entries()) {
+    const end = index === 0 ? -1 : piece.indexOf("m");
+    if (index > 0) style = apply(style, piece.slice(0, end).split(";").map(Number));
+    const part = piece.slice(end + 1);
+    const length = Array.from(part).length; // the console draws no wide character
     if (length === 0) continue;
     const fg = (style.inverse ? style.bg : style.fg) ?? (style.inverse ? ground : ink);
     const bg = style.inverse ? (style.fg ?? ink) : style.bg;

@@ -129,9 +129,7 @@ async function measureOne(
         failures += 1;
       }
     }
-    const image = readdirSync(images)
-      .filter((entry) => entry.startsWith("image-"))
-      .at(-1);
+    const image = readdirSync(images).find((entry) => entry.startsWith("image-"));
     if (image !== undefined) baseline.push(...restoreByCommandLine(criu, join(images, image), perTurn));
   }
   const restoreMs = quantiles(restores);
