@@ -123,6 +123,8 @@ export class HeldListeners implements Disposable {
     this.#unwatch();
     const held = this.#held;
     this.#held = [];
+    // Whoever takes them over marks the ports anew; a mark without a holder would let strangers join a port.
+    for (const { port } of held) this.#ports.unmark(port);
     return held;
   }
 
