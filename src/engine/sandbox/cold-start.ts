@@ -54,7 +54,9 @@ export async function waitUntilReady(wait: ReadyWait): Promise<void> {
   const deadline = wait.context.monotonic() + wait.config.readyTimeoutMs;
   // Ends the losers of the races below: a process that is gone must not be looked at until the time-out.
   const over = new AbortController();
-  const exited = wait.instance.exited.then((exit) => {
+  const exited = wait.instance.exited.then(async (exit) => {
+    // A daemon it left behind may have had the port: once all of the sandbox is gone, who has it is a stranger.
+    await wait.instance.sandbox.gone;
     throw exitError(wait, exit);
   });
   // The race takes the first outcome; a later one must not count as unhandled.
