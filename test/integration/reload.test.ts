@@ -252,7 +252,11 @@ describe("reload", () => {
       });
       expect(event).toMatchObject({ changed: ["a"] });
     }
-    expect((await engine.function("a")).config.stopTimeoutMs).toBe(6000);
+    await eventually(
+      () => engine.function("a"),
+      ({ config }) => config.stopTimeoutMs === 6000,
+      "the last save",
+    );
   });
 
   it("`validate` and `deploy`: a file elsewhere takes the place of the first", async () => {
