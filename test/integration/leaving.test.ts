@@ -522,6 +522,7 @@ describe("the processes an engine lives by", () => {
       1,
     ))
       kill(mark);
+    // Told by a reset, and not by the deadline of a restore.
     expect(await client).toMatch(/ECONNRESET|closed/);
     await engine.waitFor(
       (event) => event.type === "error" && event.error.code === "AE_RESTORE_FAILED",

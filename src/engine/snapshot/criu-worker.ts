@@ -63,7 +63,9 @@ export class CriuWorker implements Disposable {
     if (spawned.rpc === null || imagesFd === undefined || workFd === undefined) {
       throw new Error("init's answer lacks the CRIU worker's socket or descriptors");
     }
-    return new CriuWorker(epoll, spawned.rpc, spawned.pid, imagesFd, workFd);
+    const worker = new CriuWorker(epoll, spawned.rpc, spawned.pid, imagesFd, workFd);
+    void sandbox.exitOf(spawned.pid).then(() => worker.#ended());
+    return worker;
   }
 
   /** Whether the worker still waits for its request. */
@@ -102,6 +104,14 @@ export class CriuWorker implements Disposable {
     } catch (error) {
       answer?.reject(error instanceof Error ? error : new Error(String(error)));
     }
+    this.#close();
+  }
+
+  /** Of a CRIU killed in the middle, half-restored children keep the socket open: its end alone says nothing. */
+  #ended(): void {
+    if (this.#socket.isOpen) this.#receive();
+    if (!this.#socket.isOpen) return;
+    this.#answer?.reject(new Error("CRIU ended without an answer"));
     this.#close();
   }
 
