@@ -72,6 +72,26 @@ export function socketError(fd: Fd): number {
   return value[0] ?? 0;
 }
 
+const IPPROTO_TCP = 6;
+const TCP_INFO = 11;
+/** tcpi_state and tcpi_unacked of struct tcp_info (linux/tcp.h). */
+const tcpStateAt = 0;
+const tcpUnackedAt = 24;
+
+/** States of a TCP socket that is none of a connection (net/tcp_states.h). */
+export const tcpClose = 7;
+export const tcpListen = 10;
+
+/** What the kernel says of a TCP socket; `null` for a socket of another kind. */
+export function tcpInfo(fd: Fd): { readonly state: number; readonly queued: number } | null {
+  const info = new DataView(new ArrayBuffer(256));
+  if ((cGetsockopt(fd.number, IPPROTO_TCP, TCP_INFO, info, new Uint32Array([256])) as number) !== 0)
+    return null;
+  const state = info.getUint8(tcpStateAt);
+  // Of a listener it is the length of its accept queue (net/ipv4/tcp.c, tcp_get_info).
+  return { state, queued: state === tcpListen ? info.getUint32(tcpUnackedAt, true) : 0 };
+}
+
 /** Whether it is a socket that accepts connections. */
 export function isListening(fd: Fd): boolean {
   const value = new Int32Array(1);

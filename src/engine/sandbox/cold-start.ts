@@ -95,10 +95,10 @@ async function portListens(
   over: AbortSignal,
 ): Promise<void> {
   for (let pauseMs = pollFirstMs; ; pauseMs = Math.min(pauseMs * 1.5, pollLastMs)) {
-    const listeners = wait.instance.listenerPlaces();
-    if (listeners.some((listener) => listener.port === port)) return;
+    const ports = wait.instance.listeningPorts();
+    if (ports.includes(port)) return;
     if (wait.context.monotonic() > deadline) {
-      const others = [...new Set(listeners.map((listener) => listener.port))];
+      const others = [...new Set(ports)];
       if (others.length > 0) throw wrongPortError(wait.config, port, others);
       throw takenError(wait, port) ?? timeoutError(wait, `it does not listen on port ${port}`);
     }

@@ -16,8 +16,7 @@ import type {
 } from "../lifecycle/driver.ts";
 import type { FunctionCgroup } from "./cgroups.ts";
 import type { SandboxContext } from "./context.ts";
-import { countOpenConnections, findListeners, openConnectionPlaces, takeListeners } from "./listeners.ts";
-import type { ListenerPlace } from "./listeners.ts";
+import { countOpenConnections, listeningPortsOf, takeConnections, takeListeners } from "./listeners.ts";
 import type { OutputPipes } from "./output.ts";
 import { descendants, hostPidOf, innerPid } from "./process-tree.ts";
 import type { ExitStatus, Sandbox } from "./sandbox.ts";
@@ -93,16 +92,17 @@ export class SandboxInstance implements Instance {
     return this.helpers.size === 0 ? all : all.filter((pid) => !this.helpers.has(innerPid(pid) ?? 0));
   }
 
-  /** Where its listening sockets are. */
-  listenerPlaces(): ListenerPlace[] {
-    return findListeners(this.sandbox.initPid, this.pids());
+  /** Ports on which it listens. */
+  listeningPorts(): number[] {
+    return listeningPortsOf(this.pids());
   }
 
   /** Where it listens on a port. */
   listenAddresses(port: number): ListenAddress[] {
     using cleanup = new DisposableStack();
-    const taken = takeListeners(this.listenerPlaces().filter((place) => place.port === port));
-    return taken.map(({ fd }) => listenAddress(cleanup.use(fd)));
+    const taken = takeListeners(this.pids());
+    for (const { fd } of taken) cleanup.use(fd);
+    return taken.filter((listener) => listener.port === port).map(({ fd }) => listenAddress(fd));
   }
 
   takeListeners(known: readonly KnownPlace[] = []): TakenListener[] {
@@ -110,13 +110,13 @@ export class SandboxInstance implements Instance {
     // Known from here on: when the process has ended it is too late to ask.
     this.#pid ??= hostPidOf(this.sandbox.initPid, this.rootPid);
     if (found !== null) return found;
-    return takeListeners(this.listenerPlaces()).map(({ place, fd }) => {
-      const at = { pid: innerPid(place.pid) ?? 0, fd: place.fd };
-      return { port: place.port, address: listenAddress(fd), fd, at };
+    return takeListeners(this.pids()).map(({ pid, number, port, fd }) => {
+      const at = { pid: innerPid(pid) ?? 0, fd: number };
+      return { port, address: listenAddress(fd), fd, at };
     });
   }
 
-  /** Descriptor numbers are the same after a restore; looking there takes 0.1 ms, and the kernel's tables take 10. */
+  /** Descriptor numbers are the same after a restore: looking there first saves the search on the wake path. */
   #retake(known: readonly KnownPlace[]): TakenListener[] | null {
     if (known.length === 0) return null;
     const pids = new Map(this.pids().map((pid) => [innerPid(pid), pid]));
@@ -137,19 +137,11 @@ export class SandboxInstance implements Instance {
   }
 
   openConnections(): number {
-    const pids = this.pids();
-    const listeners = findListeners(this.sandbox.initPid, pids);
-    return countOpenConnections(this.sandbox.initPid, pids, new Set(listeners.map(({ port }) => port)));
+    return countOpenConnections(this.pids());
   }
 
   takeConnections(): Fd[] {
-    const taken: Fd[] = [];
-    for (const place of openConnectionPlaces(this.sandbox.initPid, this.pids())) {
-      using process = openProcess(place.pid);
-      const fd = process === null ? null : takeDescriptor(process, place.fd);
-      if (fd !== null) taken.push(fd);
-    }
-    return taken;
+    return takeConnections(this.pids());
   }
 
   async suspend(): Promise<void> {

@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseTcpTable } from "../../../src/engine/sandbox/listeners.ts";
 import { encodeRequest, responseStatus } from "../../../src/engine/sandbox/probe.ts";
 import { decodeWaitStatus } from "../../../src/engine/sandbox/sandbox.ts";
 import { explainCriuFailure, firstErrorLine } from "../../../src/engine/snapshot/criu-failure.ts";
@@ -144,19 +143,6 @@ describe("explainCriuFailure", () => {
 });
 
 describe("small readers", () => {
-  it("parseTcpTable reads ports, states, inodes of both families", () => {
-    const text = [
-      "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode",
-      "   0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0000000000000000 100 0 0 10 0",
-      "   1: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 01 00000000:00000000 00:00000000 00000000     0        0 12 1",
-    ].join("\n");
-    expect(parseTcpTable(text)).toEqual([
-      { inode: "4711", port: 8080, remotePort: 0, state: "0A", uid: 1000 },
-      { inode: "12", port: 80, remotePort: 0, state: "01", uid: 0 },
-    ]);
-    expect(parseTcpTable("")).toEqual([]);
-  });
-
   it("decodeWaitStatus tells an exit code from a signal", () => {
     expect(decodeWaitStatus(3 << 8)).toEqual({ exitCode: 3, signal: null });
     expect(decodeWaitStatus(9)).toEqual({ exitCode: null, signal: 9 });
