@@ -55,9 +55,10 @@ export function acquireEngineLock(request: LockRequest): LockResult {
   if (startTicks === null)
     throw new AetherError("AE_INTERNAL", "cannot read /proc/self/stat: is /proc mounted?");
   const record: EngineRecord = { ...request, pid: process.pid, startTicks };
-  mkdirSync(runtimeDir, { recursive: true, mode: 0o700 });
   let previous: EngineRecord | null = null;
   for (let attempt = 0; attempt < 10; attempt += 1) {
+    // Each time: an engine that leaves removes its folders, up to the common one when that is empty.
+    if (!makeFolder(runtimeDir)) continue;
     if (place(record, lockFile)) return { ok: true, lock: makeLock(record, previous, lockFile) };
     const text = readText(lockFile);
     if (text === null) continue; // released between the two calls
@@ -74,15 +75,28 @@ export function acquireEngineLock(request: LockRequest): LockResult {
   };
 }
 
+/** False when a folder above it was removed in the same moment. */
+function makeFolder(path: string): boolean {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+}
+
 /** Creates the lock with its whole content in one step, so that no reader sees half of it; false where there is one. */
 function place(record: EngineRecord, file: string): boolean {
   const draft = `${file}.${record.pid}.${record.startTicks}`;
-  writeFileSync(draft, `${JSON.stringify(record)}\n`, { mode: 0o600 });
   try {
+    writeFileSync(draft, `${JSON.stringify(record)}\n`, { mode: 0o600 });
     linkSync(draft, file);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    const { code } = error as NodeJS.ErrnoException;
+    // ENOENT: an engine of this name that leaves has removed the folder meanwhile.
+    if (code === "EEXIST" || code === "ENOENT") return false;
     throw error;
   } finally {
     rmSync(draft, { force: true });

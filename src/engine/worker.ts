@@ -1,5 +1,5 @@
 /** The engine's thread: from the order to start to the last clean-up (worker-messages.ts). */
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { parentPort } from "node:worker_threads";
 import type { AetherConfig } from "../protocol/config.ts";
 import { AetherError, toAetherError } from "../protocol/errors.ts";
@@ -149,6 +149,11 @@ function leaveHost(name: string, keepTmp = false): void {
   const { runtimeDir, stateDir } = enginePaths(name);
   if (!keepTmp) rmSync(`${stateDir}/tmp`, { recursive: true, force: true });
   rmSync(runtimeDir, { recursive: true, force: true });
+  try {
+    rmdirSync(runtimeRoot());
+  } catch {
+    // Other engines live there, or one is just coming.
+  }
 }
 
 /** An ordered end. */

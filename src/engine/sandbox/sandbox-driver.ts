@@ -3,7 +3,7 @@ import { chmodSync, chownSync, mkdirSync } from "node:fs";
 import { openForWriting } from "../../ffi/fd.ts";
 import type { Fd } from "../../ffi/fd.ts";
 import type { ListenAddress } from "../../ffi/socket.ts";
-import { AetherError, isAetherError } from "../../protocol/errors.ts";
+import { AetherError } from "../../protocol/errors.ts";
 import type { FunctionConfig } from "../../protocol/config.ts";
 import type { DumpResult, Instance, InstanceDriver, WakeOptions, WakeResult } from "../lifecycle/driver.ts";
 import { criuError } from "../snapshot/criu-failure.ts";
@@ -12,6 +12,7 @@ import type { Image } from "../snapshot/image.ts";
 import type { FunctionCgroup } from "./cgroups.ts";
 import { spawnError, waitUntilReady } from "./cold-start.ts";
 import type { SandboxContext } from "./context.ts";
+import { setupError, violation } from "./driver-errors.ts";
 import { dumpInstance } from "./dump.ts";
 import { functionCapabilities, functionEnvironment } from "./environment.ts";
 import { Handshake } from "./handshake.ts";
@@ -334,23 +335,4 @@ export class SandboxDriver implements InstanceDriver {
 async function giveUp(prepared: PreparedRestore): Promise<void> {
   prepared[Symbol.dispose]();
   await prepared.sandbox.gone;
-}
-
-function violation(functionId: string, actualMs: number, limitMs: number): AetherError {
-  const actual = Math.round(actualMs * 100) / 100;
-  return new AetherError("AE_LATENCY_VIOLATION", `${functionId}: the restore ran out of its budget`, {
-    why: `${actual} ms, and the limit is ${limitMs} ms; it was killed, and the waiting clients were reset`,
-    hint: "Raise restore_budget_ms, or set `on_violation: serve` to serve late and count the violation.",
-    data: { function: functionId, actualMs: actual, limitMs },
-  });
-}
-
-function setupError(functionId: string, error: unknown): AetherError {
-  if (isAetherError(error)) return error;
-  return new AetherError("AE_SANDBOX_SETUP_FAILED", `${functionId}: its sandbox could not be made`, {
-    why: error instanceof Error ? error.message : String(error),
-    hint: "`aether doctor` checks what sandboxes need.",
-    data: { function: functionId },
-    cause: error,
-  });
 }
