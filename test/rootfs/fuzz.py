@@ -27,8 +27,17 @@ def make_harmless():
     """No cgroup to kill in, no sysctl to write, no file of the host to remove; a scratch /tmp."""
     if os.getpid() != 1:
         sys.exit("fuzz.py runs in a pid namespace of its own: use run.py")
-    for target in ("/sys", "/tmp", "/run", "/dev/shm", "/mnt"):
+    repository = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
+    checkout = os.open(repository, os.O_PATH | os.O_DIRECTORY)
+    covers = ("/sys", "/tmp", "/run", "/dev/shm", "/mnt")
+    for target in covers:
         mount("tmpfs", target, "tmpfs", 0, "size=16m")
+    if repository.startswith(tuple(f"{target}/" for target in covers)):
+        # The programs under test and these files may lie below a cover: they are brought back, to be read.
+        os.makedirs(repository)
+        mount(f"/proc/self/fd/{checkout}", repository, None, MS_BIND)
+        mount(None, repository, None, MS_REMOUNT | MS_BIND | MS_RDONLY)
+    os.close(checkout)
     mount("/proc/sys", "/proc/sys", None, MS_BIND)
     mount(None, "/proc/sys", None, MS_REMOUNT | MS_BIND | MS_RDONLY)
     mount(None, "/", None, MS_REMOUNT | MS_BIND | MS_RDONLY)

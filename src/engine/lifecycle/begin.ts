@@ -1,5 +1,7 @@
 /** A function's first state, as its declaration wants it: a proven snapshot, running, or asleep until somebody connects. */
+import { AetherError, isAetherError } from "../../protocol/errors.ts";
 import type { Image } from "../snapshot/image.ts";
+import type { Instance } from "./driver.ts";
 import type { FunctionCore } from "./function-core.ts";
 import { openPorts } from "./ports.ts";
 import { prepareNext, prove } from "./prepare.ts";
@@ -46,30 +48,18 @@ async function beginAsleep(core: FunctionCore, cause: string): Promise<void> {
   core.machine.setActivity("dumping");
   let image: Image;
   try {
-    if (!(await quiet(core))) {
-      core.notice("clients are connected already; it runs, and is saved when it is idle");
-      core.machine.setActivity(null);
-      core.machine.step("Running", {
-        instance: instance.id,
-        durationMs: core.around.monotonic() - startedAt,
-        cause,
-      });
-      watchIdle(core, false, core.around.monotonic());
-      return;
-    }
-    image = (await core.driver.snapshot(instance, core.held.addresses)).image;
+    image = await firstImage(core, instance);
   } catch (error) {
     // It runs, and stays: a function that cannot sleep is better than none.
     core.machine.setActivity(null);
     if (core.instance === instance) {
-      core.machine.step("Running", {
-        instance: instance.id,
-        durationMs: core.around.monotonic() - startedAt,
-        cause,
-      });
+      const durationMs = core.around.monotonic() - startedAt;
+      core.machine.step("Running", { instance: instance.id, durationMs, cause });
       watchIdle(core, false, core.around.monotonic());
     }
-    throw error;
+    if (!isAetherError(error) || !clientsConnected(error)) throw error;
+    core.notice("clients are connected already; it runs, and is saved when it is idle");
+    return;
   }
   if (core.instance !== instance) return; // It ended, and that has been reported.
   core.held.expectSuccessor(0);
@@ -93,6 +83,17 @@ async function beginAsleep(core: FunctionCore, cause: string): Promise<void> {
   core.machine.step("WarmSnapshot", { instance: instance.id, durationMs, cause });
   awaitConnection(core, 0);
   await prepareNext(core);
+}
+
+/** @throws AetherError AE_CONNECTIONS_OPEN, AE_DUMP_FAILED */
+async function firstImage(core: FunctionCore, instance: Instance): Promise<Image> {
+  if (await quiet(core)) return (await core.driver.snapshot(instance, core.held.addresses)).image;
+  throw new AetherError("AE_CONNECTIONS_OPEN", `${core.id}: clients are connected`);
+}
+
+/** Seen before the dump, or by CRIU itself when a client was accepted in between. */
+function clientsConnected(error: AetherError): boolean {
+  return error.code === "AE_CONNECTIONS_OPEN" || error.data["reason"] === "OpenConnection";
 }
 
 /** Waits a moment for connections to close, under `connections: refuse`. */
