@@ -399,7 +399,7 @@ describe("net.ipv4.tcp_migrate_req", () => {
       expect(existsSync(join(folder, "run", "host-settings.json"))).toBe(false);
       await end(await engineNamed(`${name}2`), "SIGTERM"); // clears what was killed above
       expect(await setting()).toBe("0");
-      expect(readdirSync(join(folder, "run"))).toEqual([]);
+      expect(existsSync(join(folder, "run"))).toBe(false); // the common folder goes with the last engine
     } finally {
       holder.child.kill("SIGKILL");
       await holder.outcome;
