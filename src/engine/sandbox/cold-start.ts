@@ -12,6 +12,8 @@ import { WireError } from "./wire-channel.ts";
 /** How often a starting function is looked at: first soon, then less often. Listening raises no event we could wait for. */
 const pollFirstMs = 2;
 const pollLastMs = 20;
+/** A parent that makes a daemon of its child ends at once. */
+const daemonGraceMs = 100;
 
 /** What a starting instance is waited for with. */
 export interface ReadyWait {
@@ -96,7 +98,11 @@ async function portListens(
 ): Promise<void> {
   for (let pauseMs = pollFirstMs; ; pauseMs = Math.min(pauseMs * 1.5, pollLastMs)) {
     const ports = wait.instance.listeningPorts();
-    if (ports.includes(port)) return;
+    if (ports.includes(port)) {
+      // A child that listens may be a daemon whose parent is just leaving: the exit decides the race if it comes.
+      if (!wait.instance.firstProcessListens(port)) await delay(daemonGraceMs);
+      return;
+    }
     if (wait.context.monotonic() > deadline) {
       const others = [...new Set(ports)];
       if (others.length > 0) throw wrongPortError(wait.config, port, others);

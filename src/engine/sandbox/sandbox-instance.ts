@@ -97,6 +97,11 @@ export class SandboxInstance implements Instance {
     return listeningPortsOf(this.pids());
   }
 
+  /** Whether its first process itself has the listening socket of a port, and not a child alone. */
+  firstProcessListens(port: number): boolean {
+    return listeningPortsOf([this.pid]).includes(port);
+  }
+
   /** Where it listens on a port. */
   listenAddresses(port: number): ListenAddress[] {
     using cleanup = new DisposableStack();
