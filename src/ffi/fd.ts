@@ -16,7 +16,6 @@ const F_SETFL = 4;
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
 const O_DIRECTORY = 0o200000;
-const O_PATH = 0o10000000;
 
 /** An open descriptor. `using` closes it; using it after that is a defect and throws. */
 export class Fd implements Disposable {
@@ -101,11 +100,6 @@ export function openForWriting(path: string): Fd {
 /** Opens for reading, close-on-exec. */
 export function openForReading(path: string): Fd {
   return new Fd(checked(cOpen(path, O_CLOEXEC, "int", 0) as number, "open", path));
-}
-
-/** A handle on a place in the file system without opening it. */
-export function openPath(path: string): Fd {
-  return new Fd(checked(cOpen(path, O_PATH | O_CLOEXEC, "int", 0) as number, "open", path));
 }
 
 /** A pipe, close-on-exec; the read end does not block. */

@@ -39,12 +39,3 @@ export function innerPid(pid: number): number | null {
 export function hostPidOf(initPid: number, inner: number): number | null {
   return childrenOf(initPid).find((pid) => innerPid(pid) === inner) ?? null;
 }
-
-/** Short name of a process (comm); empty when it is gone. */
-export function processName(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
-  } catch {
-    return "";
-  }
-}

@@ -42,6 +42,21 @@ export interface ProgramSpec {
   readonly oomScoreAdj: number | null;
 }
 
+/** What a program of our own runs with inside a sandbox (CRIU): everything init has, nothing given. */
+export const ownProgram = {
+  cwd: "/",
+  user: null,
+  capabilities: null,
+  noNewPrivs: false,
+  ioUringGuard: false,
+  lastPid: null,
+  descriptors: [],
+  join: [],
+  hold: [],
+  rpcSocket: null,
+  oomScoreAdj: null,
+} as const satisfies Omit<ProgramSpec, "argv" | "env">;
+
 export interface SpawnedProgram {
   /** Inside the sandbox. */
   readonly pid: number;

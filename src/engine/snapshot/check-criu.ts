@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { makePipe } from "../../ffi/fd.ts";
 import { AetherError } from "../../protocol/errors.ts";
 import type { SandboxContext } from "../sandbox/context.ts";
-import { SandboxSetup, Sandbox } from "../sandbox/sandbox.ts";
+import { ownProgram, SandboxSetup, Sandbox } from "../sandbox/sandbox.ts";
 import { explainCriuFailure } from "./criu-failure.ts";
 
 const checkDeadlineMs = 20_000;
@@ -19,22 +19,13 @@ export async function checkCriu(context: SandboxContext): Promise<void> {
   const pipe = makePipe();
   using _read = pipe.read;
   const { pid } = await sandbox.spawn({
+    ...ownProgram,
     argv: [context.criu.binary, "--no-default-config", "check"],
     env: context.criu.env,
-    cwd: "/",
-    user: null,
-    capabilities: null,
-    noNewPrivs: false,
-    ioUringGuard: false,
-    lastPid: null,
     descriptors: [
       { number: 1, fd: pipe.write },
       { number: 2, fd: pipe.write },
     ],
-    join: [],
-    hold: [],
-    rpcSocket: null,
-    oomScoreAdj: null,
   });
   pipe.write.close();
   let timer: NodeJS.Timeout | undefined;

@@ -6,7 +6,7 @@ import { AetherError } from "../../protocol/errors.ts";
 import { packagePaths } from "../package-paths.ts";
 import type { CriuTools } from "../sandbox/context.ts";
 import { Launcher } from "../sandbox/launcher.ts";
-import { Sandbox, SandboxSetup } from "../sandbox/sandbox.ts";
+import { ownProgram, Sandbox, SandboxSetup } from "../sandbox/sandbox.ts";
 import { criuError } from "./criu-failure.ts";
 import { encodeDump, encodeRestore } from "./criu-rpc.ts";
 import type { CriuResponse } from "./criu-rpc.ts";
@@ -95,19 +95,10 @@ export async function probeCriu(criu: CriuTools, snapshotDir: string): Promise<C
 
 async function startTiny(sandbox: Sandbox): Promise<void> {
   const { pid } = await sandbox.spawn({
+    ...ownProgram,
     argv: tinyProgram,
     env: {},
-    cwd: "/",
-    user: null,
-    capabilities: null,
-    noNewPrivs: false,
-    ioUringGuard: false,
     lastPid: tinyPid - 1,
-    descriptors: [],
-    join: [],
-    hold: [],
-    rpcSocket: null,
-    oomScoreAdj: null,
   });
   if (pid !== tinyPid)
     throw new AetherError("AE_SANDBOX_SETUP_FAILED", `a process got the id ${pid} instead of ${tinyPid}`);

@@ -6,6 +6,7 @@ import { epollIn } from "../../ffi/epoll.ts";
 import type { Epoll } from "../../ffi/epoll.ts";
 import type { Fd } from "../../ffi/fd.ts";
 import { receiveMessage, sendMessage } from "../../ffi/message.ts";
+import { ownProgram } from "../sandbox/sandbox.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import { decodeResponse } from "./criu-rpc.ts";
 import type { CriuResponse } from "./criu-rpc.ts";
@@ -45,19 +46,13 @@ export class CriuWorker implements Disposable {
   /** Starts a worker in the sandbox. Rejects with WireError when CRIU cannot be executed. */
   static async start(epoll: Epoll, sandbox: Sandbox, options: CriuWorkerOptions): Promise<CriuWorker> {
     const spawned = await sandbox.spawn({
+      ...ownProgram,
       argv: [options.criu, "--no-default-config", "swrk", String(rpcNumber)],
       env: options.env,
-      cwd: "/",
-      user: null,
-      capabilities: null,
-      noNewPrivs: false,
-      ioUringGuard: false,
-      lastPid: null,
       descriptors: options.inherit,
       join: options.join,
       hold: [options.images, options.work],
       rpcSocket: rpcNumber,
-      oomScoreAdj: null,
     });
     const [imagesFd, workFd] = spawned.held;
     if (spawned.rpc === null || imagesFd === undefined || workFd === undefined) {
