@@ -50,21 +50,27 @@ static int make_target(const char *target, bool directory)
 
 /*
  * MS_BIND ignores the other flags (mount(2)), so they come in a second step: with mount_setattr, which unlike a remount
- * leaves the flags it is not told of alone, and reaches all of an rbind.
+ * leaves the flags it is not told of alone, and reaches all of an rbind. A bind inherits noexec from its source; the data
+ * "exec" takes it away, for memory that holds code.
  */
-static int bind(const char *source, const char *target, bool recursive, uint64_t flags, struct failure *failure)
+static int bind(const char *source, const char *target, bool recursive, uint64_t flags, const char *data, struct failure *failure)
 {
 	struct stat status;
 	struct mount_attr attributes = { .attr_set = flags & BIND_ATTRIBUTES };
-	if ((flags & ~(uint64_t)(BIND_ATTRIBUTES | MS_BIND | MS_REC)) != 0)
+	bool exec = strcmp(data, "exec") == 0;
+	if ((flags & ~(uint64_t)(BIND_ATTRIBUTES | MS_BIND | MS_REC)) != 0 || (exec && (flags & MS_NOEXEC) != 0))
 		return fail(failure, EINVAL, "mount flags", target);
+	if (!exec && *data != '\0')
+		return fail(failure, EINVAL, "mount data", data);
+	if (exec)
+		attributes.attr_clr = MOUNT_ATTR_NOEXEC;
 	if (stat(source, &status) < 0)
 		return fail(failure, errno, "bind source", source);
 	if (make_target(target, S_ISDIR(status.st_mode)) < 0)
 		return fail(failure, errno, "mount target", target);
 	if (mount(source, target, NULL, MS_BIND | (recursive ? MS_REC : 0), NULL) < 0)
 		return fail(failure, errno, "mount bind", target);
-	if (attributes.attr_set != 0 && mount_setattr(AT_FDCWD, target, recursive ? AT_RECURSIVE : 0, &attributes, sizeof attributes) < 0)
+	if ((attributes.attr_set | attributes.attr_clr) != 0 && mount_setattr(AT_FDCWD, target, recursive ? AT_RECURSIVE : 0, &attributes, sizeof attributes) < 0)
 		return fail(failure, errno, "mount_setattr", target);
 	return 0;
 }
@@ -79,7 +85,7 @@ int make_mount(const char *type, const char *source, const char *target, uint64_
 	if (*target != '/')
 		return fail(failure, EINVAL, "mount target", target);
 	if (strcmp(type, "bind") == 0 || strcmp(type, "rbind") == 0)
-		return bind(source, target, *type == 'r', flags, failure);
+		return bind(source, target, *type == 'r', flags, data, failure);
 	if (is_file_system(type)) {
 		if (make_target(target, true) < 0)
 			return fail(failure, errno, "mount target", target);

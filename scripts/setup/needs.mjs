@@ -61,6 +61,12 @@ export function needs() {
 /** What only the tests use. @returns {Need[]} */
 export function testNeeds() {
   return [
+    // Its allocator must be recognised; loaded into a C server by a test.
+    {
+      package: "libjemalloc2",
+      what: "libjemalloc.so.2",
+      there: () => findLibrary("libjemalloc.so.2") !== null,
+    },
     { package: "tmux", ...program("tmux") },
     { package: "python3", ...program("python3") },
     { package: "curl", ...program("curl") },

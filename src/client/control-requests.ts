@@ -12,6 +12,7 @@ import type {
 import type { EngineEvent } from "../protocol/events.ts";
 import { enginePaths } from "../protocol/paths.ts";
 import type { EngineView } from "../protocol/views.ts";
+import type { NumberedWake } from "../protocol/wakes.ts";
 import { answeredError, connectionError, engineLost } from "./control-errors.ts";
 import { readStream } from "./ndjson.ts";
 
@@ -44,6 +45,12 @@ export class ControlRequests implements Disposable {
 
   events(tail: number): Promise<readonly EngineEvent[]> {
     return this.#ask({ method: "GET", path: `${controlPaths.events}?tail=${tail}` }, readDeadlineMs);
+  }
+
+  /** @param functionId `null`: of all functions */
+  wakes(functionId: string | null, tail: number): Promise<readonly NumberedWake[]> {
+    const of = functionId === null ? "" : `&function=${encodeURIComponent(functionId)}`;
+    return this.#ask({ method: "GET", path: `${controlPaths.wakes}?tail=${tail}${of}` }, readDeadlineMs);
   }
 
   logs(functionId: string, tail: number): Promise<readonly LogLine[]> {

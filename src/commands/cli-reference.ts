@@ -57,7 +57,7 @@ const closing = [
     "| 128+n | ended by signal n |",
   ].join("\n"),
   "## JSON",
-  "`--json` works with every verb that reads. `ps --json` is a list of `{id, state, activity, triggerPort, instances: [{pid, state}], wakes, coldStarts, restore: {count, lastMs, p50Ms, p99Ms}, lastError}`; `stats --json` is `{engine: {pid, name, startedAt, ...}, functions: [{id, ...}]}`. What goes on (`logs -f`, `events -f`, `up`, `aether` off a terminal) prints one JSON value a line. Errors go to stderr, as `{error}` or `{problems}`.",
+  "`--json` works with every verb that reads. `ps --json` is a list of `{id, state, activity, triggerPort, instances: [{pid, state}], image: {image, imageReason, sizeBytes} or null, wakes, coldStarts, restore: {count, lastMs, p50Ms, p99Ms}, lastError}`; `stats --json` is `{engine: {pid, name, startedAt, ...}, functions: [{id, ...}]}`; `wakes --json` is a list of `{functionId, tier, cause, seenAtMs, phases: {name: microseconds}, restoreMs, totalMs, budgetMs, overBudget, criu, error, ...}`, with the phases of [Wake path](wake-path.md#wake-records). What goes on (`logs -f`, `events -f`, `up`, `aether` off a terminal) prints one JSON value a line. Errors go to stderr, as `{error}` or `{problems}`.",
   "## Signals",
   "SIGINT, SIGTERM and SIGHUP end an engine in order, within 10 s; a second one ends it at once, and the launcher ends its functions.",
 ];

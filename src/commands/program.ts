@@ -18,6 +18,7 @@ import { runCommand } from "./run.ts";
 import { statsCommand } from "./stats.ts";
 import { upCommand } from "./up.ts";
 import { validateCommand } from "./validate.ts";
+import { wakesCommand } from "./wakes.ts";
 
 export function buildProgram(): Command {
   const program = new Command("aether")
@@ -42,6 +43,7 @@ export function buildProgram(): Command {
     ...actionCommands(),
     logsCommand(),
     eventsCommand(),
+    wakesCommand(),
     doctorCommand(),
     benchCommand(),
     completionCommand(program),

@@ -1,6 +1,6 @@
 /** `aether ps`: the functions and how they are. */
 import { Command } from "commander";
-import type { FunctionView } from "../protocol/views.ts";
+import type { FunctionView, SnapshotView } from "../protocol/views.ts";
 import { onRun } from "./globals.ts";
 import type { GlobalOptions } from "./globals.ts";
 import { withEngine } from "./with-engine.ts";
@@ -10,6 +10,8 @@ export interface PsEntry extends Pick<
   FunctionView,
   "id" | "state" | "activity" | "triggerPort" | "wakes" | "coldStarts" | "restore" | "lastError"
 > {
+  /** How its memory comes back, and why so; `null` without a snapshot. */
+  readonly image: Pick<SnapshotView, "image" | "imageReason" | "sizeBytes"> | null;
   readonly instances: readonly { readonly pid: number | null; readonly state: string }[];
 }
 
@@ -17,12 +19,18 @@ export function psEntry(view: FunctionView): PsEntry {
   const { id, state, activity, triggerPort, wakes, coldStarts, lastError } = view;
   const { count, lastMs, p50Ms, p99Ms } = view.restore;
   const instances = view.instances.map(({ pid, state }) => ({ pid, state }));
+  const { snapshot } = view;
+  const image =
+    snapshot === null
+      ? null
+      : { image: snapshot.image, imageReason: snapshot.imageReason, sizeBytes: snapshot.sizeBytes };
   return {
     id,
     state,
     activity,
     triggerPort,
     instances,
+    image,
     wakes,
     coldStarts,
     restore: { count, lastMs, p50Ms, p99Ms },

@@ -5,12 +5,14 @@ import { AetherError } from "../protocol/errors.ts";
 import type { EngineEvent, EventBody } from "../protocol/events.ts";
 import { enginePaths } from "../protocol/paths.ts";
 import type { EngineView, FunctionView } from "../protocol/views.ts";
+import type { NumberedWake } from "../protocol/wakes.ts";
 import type { ControlCore, CoreChange } from "./api/control-core.ts";
 import { ChangePublisher } from "./change-publisher.ts";
 import { diffConfig } from "./config/diff.ts";
 import { validationError } from "./config/format-problems.ts";
 import { loadConfig } from "./config/load.ts";
 import { EventLog } from "./event-log.ts";
+import { WakeLog } from "./wake-log.ts";
 import { LogFiles } from "./logs/log-files.ts";
 import { LogStore } from "./logs/log-store.ts";
 import type { LogWriter } from "./logs/log-store.ts";
@@ -51,6 +53,7 @@ export class Engine implements ControlCore {
   readonly #options: EngineOptions;
   readonly #reactor: ReactorClient;
   readonly #events: EventLog;
+  readonly #wakes = new WakeLog();
   readonly #store: LogStore;
   readonly #files: LogFiles;
   readonly #janitor: Janitor;
@@ -81,6 +84,7 @@ export class Engine implements ControlCore {
     this.#states = new ChangePublisher(stateIntervalMs, () =>
       this.#publish({ type: "state", state: this.view() }),
     );
+    this.#events.subscribe((event) => this.#wakes.add(event));
     this.#events.subscribe((event) => this.#publish({ type: "event", event }));
     this.#store.subscribe((lines) => this.#publish({ type: "logs", lines }));
     this.#janitor = new Janitor((error) =>
@@ -184,13 +188,21 @@ export class Engine implements ControlCore {
   }
 
   logs(functionId: string | null, tail: number): readonly LogLine[] {
-    if (functionId !== null && !this.#config.functions.some(({ id }) => id === functionId)) {
-      throw new AetherError("AE_UNKNOWN_FUNCTION", `there is no function ${functionId}`, {
-        hint: "`aether ps` lists them.",
-        data: { function: functionId },
-      });
-    }
+    this.#mustKnow(functionId);
     return this.#store.tail(functionId, tail);
+  }
+
+  wakes(functionId: string | null, tail: number): readonly NumberedWake[] {
+    this.#mustKnow(functionId);
+    return this.#wakes.tail(functionId, tail);
+  }
+
+  #mustKnow(functionId: string | null): void {
+    if (functionId === null || this.#config.functions.some(({ id }) => id === functionId)) return;
+    throw new AetherError("AE_UNKNOWN_FUNCTION", `there is no function ${functionId}`, {
+      hint: "`aether ps` lists them.",
+      data: { function: functionId },
+    });
   }
 
   onChange(listener: (change: CoreChange) => void): () => void {

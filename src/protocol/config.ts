@@ -53,6 +53,8 @@ export interface FunctionConfig {
   readonly restoreBudgetMs: number;
   readonly onViolation: "fail" | "serve";
   readonly onRestoreFailure: "fail" | "cold";
+  /** How memory comes back at a wake; `auto`: mapped where the runtime is on the tested list. */
+  readonly image: "auto" | "mapped" | "stock";
   readonly warmup: readonly WarmupRequest[];
   /** As "SIGTERM". */
   readonly stopSignal: string;

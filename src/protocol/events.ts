@@ -2,7 +2,9 @@
 import type { ConfigProblem } from "./config.ts";
 import { assertNever } from "./errors.ts";
 import type { ErrorData } from "./errors.ts";
-import type { InstanceState, WakeTier } from "./states.ts";
+import type { ErrorCode } from "./error-codes.ts";
+import type { InstanceState } from "./states.ts";
+import type { WakeRecord } from "./wakes.ts";
 
 export type EventBody =
   /** One step of the lifecycle table, with the time it took. */
@@ -15,17 +17,9 @@ export type EventBody =
       readonly durationMs: number;
       readonly cause: string;
     }
-  | {
-      readonly type: "wake";
-      readonly functionId: string;
-      readonly instance: string;
-      readonly tier: WakeTier;
-      /** The CRIU part; `null` where nothing was restored. */
-      readonly restoreMs: number | null;
-      /** Connection seen to hand-over. */
-      readonly totalMs: number;
-      readonly overBudget: boolean;
-    }
+  | ({ readonly type: "wake"; readonly instance: string; readonly error: null } & WakeRecord)
+  /** A wake that did not come about; the error itself is an event of its own. */
+  | ({ readonly type: "wake-failed"; readonly error: ErrorCode } & WakeRecord)
   | {
       readonly type: "exit";
       readonly functionId: string;
@@ -60,6 +54,8 @@ export function eventLevel(event: EventBody): "error" | "warn" | "info" | "debug
       return event.expected ? "info" : "warn";
     case "wake":
       return event.overBudget ? "warn" : "info";
+    case "wake-failed":
+      return "warn";
     case "transition":
     case "reload":
     case "progress":
@@ -82,6 +78,8 @@ export function describeEvent(event: EventBody): string {
       const over = event.overBudget ? ", over budget" : "";
       return `${event.functionId}: woken from ${event.tier} in ${ms(event.totalMs)}${restore}${over}`;
     }
+    case "wake-failed":
+      return `${event.functionId}: not woken from ${event.tier}, ${ms(event.totalMs)} (${event.error})`;
     case "exit": {
       const how = event.signal === null ? `with code ${event.exitCode}` : `by ${event.signal}`;
       return `${event.functionId}: process ${event.pid} ended ${how}`;

@@ -27,6 +27,8 @@ export interface SnapshotView {
   readonly golden: boolean;
   /** How its pages come back: read (`stock`) or mapped. */
   readonly image: "stock" | "mapped";
+  /** Why so, in words. */
+  readonly imageReason: string;
   readonly dumpMs: number;
   /** Median of the trial restores; `null` where none was tried. */
   readonly trialMs: number | null;

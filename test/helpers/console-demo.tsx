@@ -7,7 +7,7 @@ import { AetherError } from "../../src/protocol/errors.ts";
 import type { WakeTier } from "../../src/protocol/states.ts";
 import type { FunctionView } from "../../src/protocol/views.ts";
 import { runConsole } from "../../src/ui/console.tsx";
-import { asleep, fakeFunction } from "./fake-engine-views.ts";
+import { asleep, fakeFunction, fakeWake } from "./fake-engine-views.ts";
 import { createFakeEngine } from "./fake-engine.ts";
 
 const flags = process.argv.slice(2);
@@ -79,9 +79,7 @@ function step(): void {
   const restoreMs = tier === "snapshot" ? (slow ? 19.4 : 7.2 + ((round * 13) % 40) / 10) : null;
   const totalMs = (restoreMs ?? 0) + 0.6 + (round % 5) / 10;
   engine.event({
-    type: "wake",
-    functionId: fn.id,
-    instance: fn.id,
+    ...fakeWake(fn.id),
     tier,
     restoreMs,
     totalMs,

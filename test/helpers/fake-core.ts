@@ -1,6 +1,7 @@
 /** An engine without functions of flesh: the control socket's other side in tests of API, client and verbs. */
 import { EventLog } from "../../src/engine/event-log.ts";
 import { LogStore } from "../../src/engine/logs/log-store.ts";
+import { WakeLog } from "../../src/engine/wake-log.ts";
 import type { ControlCore, CoreChange } from "../../src/engine/api/control-core.ts";
 import type { FunctionAction } from "../../src/protocol/control.ts";
 import { AetherError } from "../../src/protocol/errors.ts";
@@ -42,6 +43,7 @@ export function fakeFunction(id: string, changes: Partial<FunctionView> = {}): F
       restoreBudgetMs: 15,
       onViolation: "fail",
       onRestoreFailure: "fail",
+      image: "auto",
       warmup: [],
       stopSignal: "SIGTERM",
       stopTimeoutMs: 5000,
@@ -53,6 +55,7 @@ export function fakeFunction(id: string, changes: Partial<FunctionView> = {}): F
 export class FakeCore implements ControlCore {
   readonly calls: string[] = [];
   readonly eventLog = new EventLog({ now: () => 5000 });
+  readonly wakeLog = new WakeLog();
   readonly store = new LogStore({ now: () => 6000, batchMs: 1 });
   functions: FunctionView[];
   phase: EngineView["engine"]["phase"] = "running";
@@ -68,6 +71,7 @@ export class FakeCore implements ControlCore {
   ) {
     this.#name = name;
     this.functions = functions;
+    this.eventLog.subscribe((event) => this.wakeLog.add(event));
     this.eventLog.subscribe((event) => this.emit({ type: "event", event }));
     this.store.subscribe((lines) => this.emit({ type: "logs", lines }));
   }
@@ -108,6 +112,11 @@ export class FakeCore implements ControlCore {
 
   events(tail: number): ReturnType<ControlCore["events"]> {
     return this.eventLog.tail(tail);
+  }
+
+  wakes(functionId: string | null, tail: number): ReturnType<ControlCore["wakes"]> {
+    if (functionId !== null) this.#find(functionId);
+    return this.wakeLog.tail(functionId, tail);
   }
 
   logs(functionId: string | null, tail: number): ReturnType<ControlCore["logs"]> {

@@ -1,5 +1,6 @@
 /** States as an engine would publish them. */
 import type { PublicFunctionConfig } from "../../src/protocol/config.ts";
+import type { EventBody } from "../../src/protocol/events.ts";
 import type { EngineView, FunctionView } from "../../src/protocol/views.ts";
 
 const startedAtMs = Date.UTC(2026, 10, 20, 14, 0, 0);
@@ -25,6 +26,7 @@ export function fakeConfig(id: string, port: number | null): PublicFunctionConfi
     restoreBudgetMs: 15,
     onViolation: "serve",
     onRestoreFailure: "fail",
+    image: "auto",
     warmup: [{ method: "GET", path: "/", headers: {}, body: null }],
     stopSignal: "SIGTERM",
     stopTimeoutMs: 5_000,
@@ -61,6 +63,7 @@ export function fakeFunction(id: string, index = 0, change: Partial<FunctionView
       sizeBytes: 9.8 * mib,
       golden: true,
       image: "mapped",
+      imageReason: "CPython",
       dumpMs: 132,
       trialMs: 8.2,
     },
@@ -98,5 +101,24 @@ export function fakeEngineView(functions: readonly FunctionView[]): EngineView {
       hostChanges: ["net.ipv4.tcp_migrate_req was 0, is 1"],
     },
     functions,
+  };
+}
+
+/** A wake as the engine reports it. */
+export function fakeWake(functionId: string): Extract<EventBody, { type: "wake" }> {
+  return {
+    type: "wake",
+    functionId,
+    instance: functionId,
+    tier: "snapshot",
+    cause: "connection",
+    seenAtMs: 1_000,
+    phases: { handshake: 60, queue: 20, sandbox: 40, restore: 8_000, listeners: 300, handover: 80 },
+    restoreMs: 8,
+    totalMs: 9,
+    budgetMs: 15,
+    overBudget: false,
+    criu: { forkUs: 1_800, restoreUs: 6_100, pagesRead: 90 },
+    error: null,
   };
 }

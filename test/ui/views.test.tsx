@@ -5,7 +5,7 @@ import { afterEach, expect, test } from "vitest";
 import { Rows } from "../../src/ui/components/rows.tsx";
 import { line, span } from "../../src/ui/format/line.ts";
 import { makeTheme, themeNames } from "../../src/ui/theme/themes.ts";
-import { fakeFunction } from "../helpers/fake-engine-views.ts";
+import { fakeFunction, fakeWake } from "../helpers/fake-engine-views.ts";
 import { keys } from "../helpers/screen.ts";
 import { startConsole } from "./start-console.ts";
 
@@ -52,7 +52,8 @@ test("details show the configuration without values of env, snapshot, latencies 
   const text = await screen.see("DECLARED");
   for (const wanted of [
     "DATABASE_URL, API_TOKEN (values hidden)",
-    "9.8 MiB, golden, pages mapped",
+    "9.8 MiB, golden",
+    "mapped: CPython",
     "0 open",
     "median",
     "p99",
@@ -70,7 +71,7 @@ test("wakes show restore, total and what was over budget", async () => {
   await screen.see("api");
   await screen.press("4");
   await screen.see("No function has been woken yet.");
-  const wake = { type: "wake", functionId: "api", instance: "api", tier: "snapshot" } as const;
+  const wake = fakeWake("api");
   engine.event({ ...wake, restoreMs: 8.4, totalMs: 9.1, overBudget: false });
   engine.event({ ...wake, restoreMs: 21.4, totalMs: 24, overBudget: true });
   const text = await screen.see("1 over budget");

@@ -15,6 +15,7 @@ const columns: readonly Column[] = [
   { title: "RESTORE", align: "right" },
   { title: "P50", align: "right" },
   { title: "P99", align: "right" },
+  { title: "IMAGE" },
   { title: "LAST ERROR" },
 ];
 
@@ -36,6 +37,17 @@ function row(view: FunctionView): Cell[] {
     { text: formatMs(view.restore.lastMs) },
     { text: formatMs(view.restore.p50Ms) },
     { text: formatMs(view.restore.p99Ms) },
+    { text: image(view) },
     lastError === null ? { text: "" } : { text: `${lastError.code} ${lastError.what}`, style: "red" },
   ];
+}
+
+const maxReason = 28;
+
+/** How its memory comes back, and why so; the whole reason is in `--json` and in the console. */
+function image({ snapshot }: FunctionView): string {
+  if (snapshot === null) return unknown;
+  const { imageReason: reason } = snapshot;
+  const short = reason.length > maxReason ? `${reason.slice(0, maxReason - 1)}…` : reason;
+  return `${snapshot.image}: ${short}`;
 }

@@ -8,6 +8,7 @@ import type {
 } from "../../protocol/control.ts";
 import type { EngineEvent } from "../../protocol/events.ts";
 import type { EngineView } from "../../protocol/views.ts";
+import type { NumberedWake } from "../../protocol/wakes.ts";
 
 /** Changes as the engine publishes them; `hello` is the server's own. */
 export type CoreChange = Exclude<StreamMessage, { readonly type: "hello" }>;
@@ -19,6 +20,8 @@ export interface ControlCore {
   events(tail: number): readonly EngineEvent[];
   /** The last `tail` lines of a function, of all functions for `null`; oldest first. Throws AE_UNKNOWN_FUNCTION. */
   logs(functionId: string | null, tail: number): readonly LogLine[];
+  /** The last `tail` wakes of a function, of all functions for `null`; oldest first. Throws AE_UNKNOWN_FUNCTION. */
+  wakes(functionId: string | null, tail: number): readonly NumberedWake[];
   /** State (at most four times a second), events and lines as they come. Listeners never block and never throw. */
   onChange(listener: (change: CoreChange) => void): () => void;
   action(functionId: string, action: FunctionAction): Promise<ActionResponse>;

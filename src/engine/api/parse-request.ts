@@ -8,6 +8,7 @@ export type ControlRequest =
   | { readonly type: "state" }
   | { readonly type: "stream"; readonly logs: string | null; readonly events: number; readonly tail: number }
   | { readonly type: "events"; readonly tail: number; readonly follow: boolean }
+  | { readonly type: "wakes"; readonly functionId: string | null; readonly tail: number }
   | { readonly type: "logs"; readonly functionId: string; readonly tail: number; readonly follow: boolean }
   | { readonly type: "action"; readonly functionId: string; readonly action: FunctionAction }
   | { readonly type: "reload" }
@@ -49,6 +50,14 @@ function match(url: URL): ControlRequest | AetherError | null {
       }
       case controlPaths.events:
         return { type: "events", tail: count(query, "tail", 100), follow: flag(query, "follow") };
+      case controlPaths.wakes: {
+        const id = query.get("function");
+        return {
+          type: "wakes",
+          functionId: id === null ? null : checkId(id),
+          tail: count(query, "tail", 100),
+        };
+      }
       case controlPaths.reload:
         return { type: "reload" };
       case controlPaths.deploy:
@@ -85,6 +94,7 @@ function isReading(request: ControlRequest): boolean {
     request.type === "state" ||
     request.type === "stream" ||
     request.type === "events" ||
+    request.type === "wakes" ||
     request.type === "logs"
   );
 }

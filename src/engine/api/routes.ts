@@ -54,6 +54,8 @@ async function dispatch(
     case "events":
       if (order.follow) return openFollow(options, order, response);
       return sendJson(response, 200, core.events(order.tail));
+    case "wakes":
+      return sendJson(response, 200, core.wakes(order.functionId, order.tail));
     case "logs":
       if (order.follow) return openFollow(options, order, response);
       return sendJson(response, 200, core.logs(order.functionId, order.tail));

@@ -64,6 +64,7 @@ const words: Readonly<Record<string, readonly string[]>> = {
   connections: ["refuse", "close", "keep"],
   on_violation: ["fail", "serve"],
   on_restore_failure: ["fail", "cold"],
+  image: ["auto", "mapped", "stock"],
   log_level: ["error", "warn", "info", "debug"],
   suspend_after: ["never"],
   snapshot_after: ["never"],

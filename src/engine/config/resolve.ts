@@ -155,6 +155,7 @@ export function toFunctionConfig(
     restoreBudgetMs: input.restore_budget_ms ?? engine.restore_budget_ms,
     onViolation: input.on_violation ?? engine.on_violation,
     onRestoreFailure: input.on_restore_failure,
+    image: input.image,
     warmup: input.warmup.map((request) => ({ ...request, body: request.body ?? null })),
     stopSignal: input.stop_signal,
     stopTimeoutMs: input.stop_timeout,

@@ -199,6 +199,11 @@ export const functionSchema = z.strictObject(
       .describe(
         "When a snapshot cannot be restored: `fail` the wake, or start `cold` and lose what was in memory.",
       ),
+    image: oneOf(["auto", "mapped", "stock"])
+      .default("auto")
+      .describe(
+        "How memory comes back at a wake: `mapped` (from a file in memory, at any heap size in the same time) or `stock` (read page by page). `auto` maps where the program's runtime and allocator are on the tested list; `aether ps` shows the choice and its reason.",
+      ),
     warmup: z
       .array(warmupSchema, rule("a list of requests"))
       .default([])

@@ -7,6 +7,7 @@ import { openPorts } from "./ports.ts";
 import { prepareNext, prove } from "./prepare.ts";
 import { awaitConnection, endInstance, watchIdle } from "./running.ts";
 import { coldStart, startInstance } from "./wake.ts";
+import { wakeOrder } from "./wake-record.ts";
 
 /** Brings the function to the state in which it waits for its clients. Rejects with what kept it from that. */
 export async function begin(core: FunctionCore, cause: string): Promise<void> {
@@ -15,7 +16,7 @@ export async function begin(core: FunctionCore, cause: string): Promise<void> {
     case "lazy":
       return beginLazy(core);
     case "running":
-      return await coldStart(core, { cause, seenAtMs: core.around.monotonic() });
+      return await coldStart(core, wakeOrder(core, cause));
     case "snapshot":
       return await beginAsleep(core, cause);
     default:

@@ -81,6 +81,20 @@ export interface WakeResult {
   readonly instance: Instance;
   /** From the moment the restore was sent to CRIU's answer. */
   readonly restoreMs: number;
+  /** Monotonic ms of these two moments. */
+  readonly sentAtMs: number;
+  readonly answeredAtMs: number;
+  /** To be called when the waiting clients have been handed over: undoes what was for the wake alone. */
+  handedOver(): void;
+  /** What CRIU says of its own restore; `null` where it left nothing. Reads a file: not on the wake path. */
+  criu(): CriuTimes | null;
+}
+
+/** CRIU's own figures of a restore (images/stats.proto). */
+export interface CriuTimes {
+  readonly forkUs: number;
+  readonly restoreUs: number;
+  readonly pagesRead: number;
 }
 
 export interface InstanceDriver extends AsyncDisposable {

@@ -14,6 +14,8 @@ import { prepareNext } from "./prepare.ts";
 import { awaitConnection, endInstance, watchIdle } from "./running.ts";
 import { goToSleep, suspend } from "./sleep.ts";
 import { wake, wakeFailed } from "./wake.ts";
+import type { WakeOrder } from "./wake.ts";
+import { wakeOrder } from "./wake-record.ts";
 
 export class FunctionRuntime {
   readonly #core: FunctionCore;
@@ -28,8 +30,10 @@ export class FunctionRuntime {
 
   #wakeSoon(cause: string): void {
     const core = this.#core;
-    const order = { cause, seenAtMs: core.around.monotonic() };
-    core.queue.run(() => wake(core, order)).catch((error: unknown) => wakeFailed(core, toAetherError(error)));
+    const order = wakeOrder(core, cause);
+    core.queue
+      .run(() => wake(core, order))
+      .catch((error: unknown) => wakeFailed(core, order, toAetherError(error)));
   }
 
   #prepareSoon(): void {
@@ -87,10 +91,10 @@ export class FunctionRuntime {
   /** Carries out an order of a person. Rejects with the reason, a typed error. */
   async action(action: FunctionAction): Promise<void> {
     const core = this.#core;
-    const startedAt = core.around.monotonic();
+    const order = wakeOrder(core, action);
     await core.queue.run(async () => {
       try {
-        await this.#obey(action, startedAt);
+        await this.#obey(action, order);
       } catch (error) {
         if (core.instance === null && !core.closing && !core.held.isEmpty) {
           awaitConnection(core, 0);
@@ -101,7 +105,7 @@ export class FunctionRuntime {
     });
   }
 
-  async #obey(action: FunctionAction, startedAt: number): Promise<void> {
+  async #obey(action: FunctionAction, order: WakeOrder): Promise<void> {
     const core = this.#core;
     switch (action) {
       case "snapshot":
@@ -111,9 +115,9 @@ export class FunctionRuntime {
         return await suspend(core, "suspend");
       case "wake":
         core.machine.assertLegal("Running");
-        return await wake(core, { cause: "wake", seenAtMs: startedAt });
+        return await wake(core, order);
       case "restore":
-        return await this.#restore(startedAt);
+        return await this.#restore(order);
       case "kill":
         return await this.#kill();
       default:
@@ -122,7 +126,7 @@ export class FunctionRuntime {
   }
 
   /** Back to the image; the memory of a running instance is discarded. */
-  async #restore(seenAtMs: number): Promise<void> {
+  async #restore(order: WakeOrder): Promise<void> {
     const core = this.#core;
     if (core.image === null) {
       throw new AetherError("AE_SNAPSHOT_NOT_FOUND", `${core.id}: it has no snapshot to return to`, {
@@ -136,7 +140,7 @@ export class FunctionRuntime {
       core.machine.instanceGone(true);
       await prepareNext(core);
     }
-    await wake(core, { cause: "restore", seenAtMs });
+    await wake(core, order);
   }
 
   /** Ends the instance; asleep, discards the snapshot. The port stays held: the next connection starts it again. */

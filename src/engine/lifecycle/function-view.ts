@@ -14,6 +14,7 @@ function snapshotView({ manifest }: Image): SnapshotView {
     sizeBytes: manifest.sizeBytes,
     golden: manifest.golden,
     image: manifest.image,
+    imageReason: manifest.imageReason,
     dumpMs: manifest.dumpMs,
     trialMs: manifest.trialMs,
   };

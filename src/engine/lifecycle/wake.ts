@@ -1,16 +1,17 @@
 /** Waking: from a connection on the held listener to the hand-over, from whichever tier the function sleeps in. */
 import { toAetherError } from "../../protocol/errors.ts";
 import type { AetherError } from "../../protocol/errors.ts";
-import type { WakeTier } from "../../protocol/states.ts";
 import type { FunctionCore } from "./function-core.ts";
-import type { Instance } from "./driver.ts";
+import type { Instance, WakeResult } from "./driver.ts";
 import { markWoken } from "../snapshot/image.ts";
 import { adopt, awaitConnection, holdListeners, watchIdle } from "./running.ts";
+import type { WakeClock } from "./wake-clock.ts";
+import { recordFailure, wakeSucceeded } from "./wake-record.ts";
 
 export interface WakeOrder {
   readonly cause: string;
-  /** Monotonic ms when the connection was seen, or the order came. */
-  readonly seenAtMs: number;
+  /** Runs since the connection was seen, or the order came. */
+  readonly clock: WakeClock;
 }
 
 /** Brings the function to Running from wherever it is; nothing to do when it runs already. */
@@ -21,7 +22,7 @@ export async function wake(core: FunctionCore, order: WakeOrder): Promise<void> 
     case "Running":
       return;
     case "Suspended":
-      return resumeSuspended(core, order.cause, order.seenAtMs);
+      return resumeSuspended(core, order);
     case "WarmSnapshot": {
       const failure = await core.around.restores.run(() => restore(core, order));
       // A cold start takes long, and is no restore: it does not hold a place among them.
@@ -36,54 +37,71 @@ export async function wake(core: FunctionCore, order: WakeOrder): Promise<void> 
 }
 
 /** Suspended -> Running. */
-export function resumeSuspended(core: FunctionCore, cause: string, seenAtMs: number): void {
+export function resumeSuspended(core: FunctionCore, order: WakeOrder): void {
   const instance = core.instance;
   if (instance === null) return;
+  order.clock.ended("queue");
   core.held.stopWatching();
   core.connections[Symbol.dispose]();
   instance.resume();
-  const totalMs = core.around.monotonic() - seenAtMs;
-  core.machine.step("Running", { instance: instance.id, durationMs: totalMs, cause });
-  woken(core, instance, { tier: "suspended", restoreMs: null, totalMs });
+  order.clock.ended("thaw");
+  core.machine.step("Running", {
+    instance: instance.id,
+    durationMs: order.clock.totalMs,
+    cause: order.cause,
+  });
+  wakeSucceeded(core, order, { instance, tier: "suspended", restored: null });
   watchIdle(core, false, core.around.monotonic());
 }
 
 /** WarmSnapshot -> Running, up to the hand-over. Returns what went wrong. */
 async function restore(core: FunctionCore, order: WakeOrder): Promise<AetherError | null> {
   const { image, config } = core;
+  const { clock } = order;
   if (image === null || core.closing) return null;
+  clock.ended("queue");
   core.machine.setActivity("restoring");
-  let result;
+  let restored: WakeResult;
   try {
     core.held.expectSuccessor(0);
     const enforce = config.onViolation === "fail";
-    result = await core.driver.wake(image, { budgetMs: config.restoreBudgetMs, enforce });
+    restored = await core.driver.wake(image, { budgetMs: config.restoreBudgetMs, enforce });
   } catch (error) {
+    clock.ended("restore");
     core.machine.setActivity(null);
     return toAetherError(error);
   }
-  const { instance, restoreMs } = result;
+  const { instance, restoreMs } = restored;
+  clock.ended("sandbox", restored.sentAtMs);
+  clock.ended("restore", restored.answeredAtMs);
   // Its listeners first, then the held ones are closed. None: it has ended already, and the next wake serves who waits.
   const listeners = instance.takeListeners(core.held.places);
+  clock.ended("listeners");
   if (listeners.length > 0) core.held.hold(listeners);
-  const totalMs = core.around.monotonic() - order.seenAtMs;
+  clock.ended("handover");
+  restored.handedOver();
   adopt(core, instance);
   core.machine.setActivity(null);
-  core.machine.step("Running", { instance: instance.id, durationMs: totalMs, cause: order.cause });
+  core.machine.step("Running", { instance: instance.id, durationMs: clock.totalMs, cause: order.cause });
   if (restoreMs > config.restoreBudgetMs) core.violations += 1;
   core.restoreLatency.add(restoreMs);
-  woken(core, instance, { tier: "snapshot", restoreMs, totalMs });
+  wakeSucceeded(core, order, { instance, tier: "snapshot", restored });
   return null;
 }
 
 /** Uninitialized -> Running. */
 export async function coldStart(core: FunctionCore, order: WakeOrder): Promise<void> {
+  order.clock.ended("queue");
   const instance = await startInstance(core);
+  order.clock.ended("start");
   if (core.instance !== instance) return; // Its end has been reported.
-  const totalMs = core.around.monotonic() - order.seenAtMs;
-  core.machine.step("Running", { instance: instance.id, durationMs: totalMs, cause: order.cause });
+  core.machine.step("Running", {
+    instance: instance.id,
+    durationMs: order.clock.totalMs,
+    cause: order.cause,
+  });
   if (order.cause === "connection" || order.cause === "wake")
-    woken(core, instance, { tier: "cold", restoreMs: null, totalMs });
+    wakeSucceeded(core, order, { instance, tier: "cold", restored: null });
   await settle(core, instance);
 }
 
@@ -132,17 +150,6 @@ async function settle(core: FunctionCore, instance: Instance): Promise<void> {
   core.around.changed(core.id);
 }
 
-function woken(
-  core: FunctionCore,
-  instance: Instance,
-  detail: { readonly tier: WakeTier; readonly restoreMs: number | null; readonly totalMs: number },
-): void {
-  core.wakes += 1;
-  core.wakeLatency.add(detail.totalMs);
-  const overBudget = detail.restoreMs !== null && detail.restoreMs > core.config.restoreBudgetMs;
-  core.around.emit({ type: "wake", functionId: core.id, instance: instance.id, overBudget, ...detail });
-}
-
 /** A restore that did not succeed: by the function's declaration a cold start, or a refusal that clients notice. */
 async function restoreFailed(core: FunctionCore, order: WakeOrder, error: AetherError): Promise<void> {
   if (error.code === "AE_LATENCY_VIOLATION") {
@@ -164,8 +171,9 @@ async function restoreFailed(core: FunctionCore, order: WakeOrder, error: Aether
 }
 
 /** A wake that failed: clients are told by a reset, the port stays open, and repeated failures wait longer and longer. */
-export function wakeFailed(core: FunctionCore, error: AetherError): void {
+export function wakeFailed(core: FunctionCore, order: WakeOrder, error: AetherError): void {
   core.report(error);
+  recordFailure(core, order, error.code);
   if (core.closing || core.instance !== null) return;
   const rejected = core.held.rejectQueued();
   if (rejected > 0) core.notice(`${rejected} waiting client${rejected === 1 ? " was" : "s were"} reset`);

@@ -6,6 +6,8 @@ import { AetherError } from "../../protocol/errors.ts";
 import type { FunctionConfig } from "../../protocol/config.ts";
 import type { DumpResult } from "../lifecycle/driver.ts";
 import { criuError } from "../snapshot/criu-failure.ts";
+import { finishImage } from "../snapshot/finish-image.ts";
+import { heapPath } from "./layout.ts";
 import { encodeDump } from "../snapshot/criu-rpc.ts";
 import { CriuWorker } from "../snapshot/criu-worker.ts";
 import { folderBytes } from "../snapshot/image.ts";
@@ -49,6 +51,7 @@ export async function dumpInstance(context: SandboxContext, request: DumpRequest
       env: context.criu.dumpEnv,
       images: imagesFd,
       work,
+      validate: "build-id",
       join: [],
       inherit: [],
     });
@@ -65,6 +68,13 @@ export async function dumpInstance(context: SandboxContext, request: DumpRequest
     });
     const response = await withDeadline(worker.request(message), dumpDeadlineMs);
     if (!response.success) throw failed(response.message);
+    const finished = await finishImage({
+      directory,
+      image: config.image,
+      initPid: instance.sandbox.initPid,
+      heapPath,
+      formerHeap: instance.heapFile,
+    });
     const durationMs = context.monotonic() - startedAt;
     const image = images.finish(directory, {
       format: manifestFormat,
@@ -75,7 +85,7 @@ export async function dumpInstance(context: SandboxContext, request: DumpRequest
       engineVersion: context.engineVersion,
       createdAtMs: context.now(),
       golden: false,
-      image: "stock",
+      ...finished,
       rootPid: instance.rootPid,
       tcp: config.connections,
       stdout: instance.pipes.names.stdout,

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { SandboxSetup } from "./sandbox.ts";
 
+const MS_RDONLY = 1;
 const MS_NOSUID = 2;
 const MS_NODEV = 4;
 const MS_NOEXEC = 8;
@@ -9,6 +10,9 @@ const MS_MOVE = 8192;
 
 /** Where the handshake socket appears inside; /dev is private, so nothing of the host is in the way. */
 export const handshakePath = "/dev/aether/handshake.sock";
+
+/** Where a restored process finds the memory that its image maps (snapshot/mapped/). Every image has it at this place. */
+export const heapPath = "/dev/aether/heap";
 
 interface DeviceNode {
   readonly name: string;
@@ -38,6 +42,8 @@ export interface LayoutOptions {
   readonly folders: PersistentFolders;
   /** Host path of the handshake socket; `null` for a sandbox that restores. */
   readonly handshakeSocket: string | null;
+  /** Host path of the heap file of the image to restore; `null` where the image has none. */
+  readonly heapFile: string | null;
   /** All devices of the host instead of the harmless few. */
   readonly privileged: boolean;
   /** An own network namespace for a trial: its listeners must not take real clients. */
@@ -81,7 +87,8 @@ export function sandboxLayout(options: LayoutOptions): SandboxSetup {
   setup.mount("proc", "proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC);
   const nodes = [...(options.privileged ? hostDevices() : plainDevices)];
   // Put together aside and moved over /dev at the end: the sources of the binds may lie below the host's /dev or /tmp.
-  const stage = stageFolder([options.folders.shm, options.folders.tmp, options.handshakeSocket ?? ""]);
+  const sources = [options.folders.shm, options.folders.tmp, options.handshakeSocket, options.heapFile];
+  const stage = stageFolder(sources.filter((source) => source !== null));
   setup.mount("tmpfs", "tmpfs", stage, MS_NOSUID | MS_NOEXEC, "mode=0755,size=1m");
   for (const folder of foldersOf(nodes)) setup.directory(`${stage}/${folder}`, 0o755);
   for (const { name, major, minor } of nodes) setup.device(`${stage}/${name}`, 0o666, major, minor);
@@ -101,10 +108,12 @@ export function sandboxLayout(options: LayoutOptions): SandboxSetup {
   setup.symlink("/proc/self/fd/1", `${stage}/stdout`).symlink("/proc/self/fd/2", `${stage}/stderr`);
   setup.symlink("pts/ptmx", `${stage}/ptmx`);
   setup.mount("bind", options.folders.shm, `${stage}/shm`);
-  if (options.handshakeSocket !== null) {
-    setup
-      .directory(`${stage}/aether`, 0o755)
-      .mount("bind", options.handshakeSocket, `${stage}/aether/handshake.sock`);
+  setup.directory(`${stage}/aether`, 0o755);
+  if (options.handshakeSocket !== null)
+    setup.mount("bind", options.handshakeSocket, `${stage}/aether/handshake.sock`);
+  if (options.heapFile !== null) {
+    // Read-only: other clones map it too. Executable: it may hold code that was compiled at run time.
+    setup.mount("bind", options.heapFile, `${stage}/aether/heap`, MS_RDONLY | MS_NOSUID | MS_NODEV, "exec");
   }
   for (const entry of options.sharedTmp)
     setup.mount("bind", `/tmp/${entry}`, `${options.folders.tmp}/${entry}`);

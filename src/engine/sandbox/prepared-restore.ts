@@ -4,12 +4,14 @@ import type { Fd } from "../../ffi/fd.ts";
 import { CriuWorker } from "../snapshot/criu-worker.ts";
 import { encodeRestore } from "../snapshot/criu-rpc.ts";
 import type { CriuResponse } from "../snapshot/criu-rpc.ts";
+import { heapFileOf } from "../snapshot/image.ts";
 import type { Image } from "../snapshot/image.ts";
 import type { FunctionCgroup } from "./cgroups.ts";
 import type { SandboxContext } from "./context.ts";
 import { sandboxLayout } from "./layout.ts";
 import type { PersistentFolders } from "./layout.ts";
 import { OutputPipes } from "./output.ts";
+import { hostPidOf } from "./process-tree.ts";
 import { Sandbox } from "./sandbox.ts";
 
 /** Numbers of the output pipes in the worker; clear of stdio and its RPC socket. */
@@ -30,12 +32,16 @@ export interface PrepareOptions {
   readonly cgroup: FunctionCgroup;
   readonly privileged: boolean;
   readonly privateNetwork: boolean;
+  /** "size": the caller compares the programs' stamps. */
+  readonly validate: "size" | "build-id";
 }
 
 export class PreparedRestore implements Disposable {
   readonly image: Image;
   readonly sandbox: Sandbox;
   readonly pipes: OutputPipes;
+  /** Host process id of the worker, looked up ahead; `null` when it was gone at once. */
+  readonly workerPid: number | null;
   readonly #worker: CriuWorker;
 
   private constructor(image: Image, sandbox: Sandbox, pipes: OutputPipes, worker: CriuWorker) {
@@ -43,6 +49,7 @@ export class PreparedRestore implements Disposable {
     this.sandbox = sandbox;
     this.pipes = pipes;
     this.#worker = worker;
+    this.workerPid = hostPidOf(sandbox.initPid, worker.pid);
   }
 
   /** Makes the sandbox and starts the worker. Rejects with AetherError or WireError; nothing is left then. */
@@ -63,6 +70,7 @@ export class PreparedRestore implements Disposable {
           sharedTmp: options.sharedTmp,
           folders: options.folders,
           handshakeSocket: null,
+          heapFile: heapFileOf(options.image),
           privileged: options.privileged,
           privateNetwork: options.privateNetwork,
         }),
@@ -73,6 +81,7 @@ export class PreparedRestore implements Disposable {
           env: context.criu.env,
           images,
           work,
+          validate: options.validate,
           join,
           inherit: [
             { number: stdoutNumber, fd: pipes.stdout },

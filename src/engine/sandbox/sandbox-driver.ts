@@ -6,8 +6,9 @@ import type { ListenAddress } from "../../ffi/socket.ts";
 import { AetherError } from "../../protocol/errors.ts";
 import type { FunctionConfig } from "../../protocol/config.ts";
 import type { DumpResult, Instance, InstanceDriver, WakeOptions, WakeResult } from "../lifecycle/driver.ts";
-import { criuError } from "../snapshot/criu-failure.ts";
-import { ImageFolder, listensOf } from "../snapshot/image.ts";
+import { firstTouched } from "../snapshot/file-stamps.ts";
+import { readRestoreStats } from "../snapshot/restore-stats.ts";
+import { heapFileOf, ImageFolder, listensOf } from "../snapshot/image.ts";
 import type { Image } from "../snapshot/image.ts";
 import type { FunctionCgroup } from "./cgroups.ts";
 import { spawnError, waitUntilReady } from "./cold-start.ts";
@@ -20,16 +21,15 @@ import { sandboxLayout, sharedTmpEntries } from "./layout.ts";
 import type { PersistentFolders } from "./layout.ts";
 import { OutputPipes } from "./output.ts";
 import { loopbackOf } from "./probe.ts";
-import { PreparedRestore, restoreLogName } from "./prepared-restore.ts";
+import { PreparedRestore } from "./prepared-restore.ts";
 import { Sandbox } from "./sandbox.ts";
 import { SandboxInstance } from "./sandbox-instance.ts";
+import { timedRestore } from "./timed-restore.ts";
+import type { TimedRestore } from "./timed-restore.ts";
 import { proveRestore, trialCount } from "./trial.ts";
 
 /** First process of a function: clear of init, of CRIU workers and of CRIU's helpers, so that clones never collide. */
 const firstPid = 100;
-
-/** A restore without an enforced budget must end all the same. */
-const restoreDeadlineMs = 30_000;
 
 export interface SandboxDriverOptions {
   readonly config: FunctionConfig;
@@ -108,6 +108,7 @@ export class SandboxDriver implements InstanceDriver {
         pipes,
         cgroup: this.#cgroup,
         rootPid,
+        heapFile: null,
         oomKills,
       });
       try {
@@ -144,6 +145,7 @@ export class SandboxDriver implements InstanceDriver {
           sharedTmp: this.#sharedTmp,
           folders: this.#folders,
           handshakeSocket: handshake?.path ?? null,
+          heapFile: null,
           privileged: config.privileged,
           privateNetwork: false,
         }),
@@ -206,50 +208,30 @@ export class SandboxDriver implements InstanceDriver {
     const durations: number[] = [];
     for (let trial = 0; trial < trialCount; trial++) {
       using prepared = await this.#make(image, true);
-      const { durationMs, result } = await this.#timed(prepared);
-      if (result !== null) throw result;
+      const { sentAtMs, answeredAtMs, failure } = await this.#timed(prepared);
+      if (failure !== null) throw failure;
       const target = loopbackOf(listensOf(image.manifest), this.#config.triggerPort ?? 0);
       await proveRestore(this.#context, this.#config, prepared.sandbox, target);
-      durations.push(durationMs);
+      durations.push(answeredAtMs - sentAtMs);
       prepared.sandbox.kill();
       await prepared.sandbox.gone;
     }
     return durations.toSorted((left, right) => left - right)[Math.floor(durations.length / 2)] ?? 0;
   }
 
-  /** Restores and measures; the failure as a value. */
-  async #timed(
-    prepared: PreparedRestore,
-  ): Promise<{ durationMs: number; pid: number; result: AetherError | null }> {
-    const sentAt = this.#context.monotonic();
-    const fail = (message: string | null): AetherError =>
-      criuError("AE_RESTORE_FAILED", this.#config.id, {
-        logFile: `${this.#workDirectory}/${restoreLogName}`,
-        message,
-      });
+  async #timed(prepared: PreparedRestore): Promise<TimedRestore> {
     this.#underWay = prepared.sandbox;
-    const timer = setTimeout(() => prepared.sandbox.kill(), restoreDeadlineMs);
     try {
-      const response = await prepared.restore();
-      const durationMs = this.#context.monotonic() - sentAt;
-      if (response.success && response.pid !== null) return { durationMs, pid: response.pid, result: null };
-      return { durationMs, pid: 0, result: fail(response.message) };
-    } catch (error) {
-      const durationMs = this.#context.monotonic() - sentAt;
-      const late =
-        durationMs >= restoreDeadlineMs ? `CRIU did not finish within ${restoreDeadlineMs} ms` : null;
-      return {
-        durationMs,
-        pid: 0,
-        result: fail(late ?? (error instanceof Error ? error.message : String(error))),
-      };
+      return await timedRestore(this.#context, prepared, {
+        functionId: this.#config.id,
+        workDirectory: this.#workDirectory,
+      });
     } finally {
-      clearTimeout(timer);
       this.#underWay = null;
     }
   }
 
-  async #make(image: Image, privateNetwork: boolean): Promise<PreparedRestore> {
+  async #make(image: Image, privateNetwork: boolean, touched = false): Promise<PreparedRestore> {
     try {
       return await PreparedRestore.create(this.#context, {
         functionId: this.#config.id,
@@ -261,6 +243,7 @@ export class SandboxDriver implements InstanceDriver {
         cgroup: this.#cgroup,
         privileged: this.#config.privileged,
         privateNetwork,
+        validate: image.manifest.allStamped && !touched ? "size" : "build-id",
       });
     } catch (error) {
       throw setupError(this.#config.id, error);
@@ -278,9 +261,11 @@ export class SandboxDriver implements InstanceDriver {
   async wake(image: Image, options: WakeOptions): Promise<WakeResult> {
     const ahead = this.#prepared;
     this.#prepared = null;
-    const usable = ahead !== null && ahead.image === image && ahead.isUsable;
+    // A program that was touched may have been replaced by the same again: CRIU compares the build ids then.
+    const touched = firstTouched(image.manifest.programs) !== null;
+    const usable = !touched && ahead !== null && ahead.image === image && ahead.isUsable;
     if (!usable) ahead?.[Symbol.dispose]();
-    const prepared = usable ? ahead : await this.#make(image, false);
+    const prepared = usable ? ahead : await this.#make(image, false, touched);
     let late = false;
     const timer = options.enforce
       ? setTimeout(() => {
@@ -289,15 +274,16 @@ export class SandboxDriver implements InstanceDriver {
         }, options.budgetMs)
       : null;
     const oomKills = this.#cgroup.oomKills();
-    const { durationMs, pid, result } = await this.#timed(prepared);
+    const restored = await this.#timed(prepared);
+    const restoreMs = restored.answeredAtMs - restored.sentAtMs;
     if (timer !== null) clearTimeout(timer);
-    if (late || (options.enforce && durationMs > options.budgetMs)) {
+    if (late || (options.enforce && restoreMs > options.budgetMs)) {
       await giveUp(prepared);
-      throw violation(this.#config.id, durationMs, options.budgetMs);
+      throw violation(this.#config.id, restoreMs, options.budgetMs);
     }
-    if (result !== null) {
+    if (restored.failure !== null) {
       await giveUp(prepared);
-      throw result;
+      throw restored.failure;
     }
     const instance = new SandboxInstance(this.#context, {
       id: prepared.sandbox.name,
@@ -305,10 +291,18 @@ export class SandboxDriver implements InstanceDriver {
       sandbox: prepared.sandbox,
       pipes: prepared.pipes,
       cgroup: this.#cgroup,
-      rootPid: pid,
+      rootPid: restored.rootPid,
+      heapFile: heapFileOf(image),
       oomKills,
     });
-    return { instance, restoreMs: durationMs };
+    return {
+      instance,
+      restoreMs,
+      sentAtMs: restored.sentAtMs,
+      answeredAtMs: restored.answeredAtMs,
+      handedOver: () => restored.cpu?.release(instance.pids()),
+      criu: () => readRestoreStats(this.#workDirectory),
+    };
   }
 
   update(config: FunctionConfig): void {

@@ -36,6 +36,8 @@ export interface SandboxInstanceParts {
   readonly cgroup: FunctionCgroup;
   /** Process id of the function's first process inside the sandbox. */
   readonly rootPid: number;
+  /** The heap file of the image it was restored from; `null` where there is none. */
+  readonly heapFile: string | null;
   /** Kills at the memory limit before its first instruction: it may be killed before it is an instance. */
   readonly oomKills: number;
 }
@@ -48,6 +50,7 @@ export class SandboxInstance implements Instance {
   readonly exited: Promise<InstanceExit>;
   readonly sandbox: Sandbox;
   readonly pipes: OutputPipes;
+  readonly heapFile: string | null;
   readonly #context: SandboxContext;
   readonly #cgroup: FunctionCgroup;
   readonly #functionId: string;
@@ -60,6 +63,7 @@ export class SandboxInstance implements Instance {
     this.#functionId = parts.functionId;
     this.sandbox = parts.sandbox;
     this.pipes = parts.pipes;
+    this.heapFile = parts.heapFile;
     this.#cgroup = parts.cgroup;
     this.rootPid = parts.rootPid;
     this.startedAtMs = context.now();

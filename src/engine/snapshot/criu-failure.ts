@@ -49,6 +49,13 @@ const known: readonly KnownLine[] = [
     hint: "Use `sleep: keep` for functions that write files, or close the file between requests.",
   },
   {
+    pattern: /File (\S+) has bad build-ID/,
+    reason: "FileChanged",
+    path: true,
+    why: (match) => `the program ${fileOf(match)} is another one than in the snapshot`,
+    hint: "It was upgraded while the function slept. Make a new snapshot: `aether kill ID`, then `aether snapshot ID`.",
+  },
+  {
     pattern: /File (\S+) has bad mode/,
     reason: "FileChanged",
     path: true,

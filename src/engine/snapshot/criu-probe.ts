@@ -48,6 +48,7 @@ export async function probeCriu(criu: CriuTools, snapshotDir: string): Promise<C
         env: criu.env,
         images,
         work,
+        validate: "build-id",
         join: [],
         inherit: [],
       });

@@ -21,6 +21,11 @@ export interface CriuWorkerOptions {
   readonly work: Fd;
   /** cgroup.procs files to join: a restored tree inherits the worker's cgroup. */
   readonly join: readonly Fd[];
+  /**
+   * How CRIU makes sure that mapped files are those of the dump: by size alone, where the caller knows more, or by the
+   * build id that linkers leave in programs, which means opening and reading each of them.
+   */
+  readonly validate: "size" | "build-id";
   /** What a restore may name in `inherit_fd`. */
   readonly inherit: readonly { readonly number: number; readonly fd: Fd }[];
 }
@@ -47,7 +52,14 @@ export class CriuWorker implements Disposable {
   static async start(epoll: Epoll, sandbox: Sandbox, options: CriuWorkerOptions): Promise<CriuWorker> {
     const spawned = await sandbox.spawn({
       ...ownProgram,
-      argv: [options.criu, "--no-default-config", "swrk", String(rpcNumber)],
+      argv: [
+        options.criu,
+        "--no-default-config",
+        "--file-validation",
+        options.validate === "size" ? "filesize" : "buildid",
+        "swrk",
+        String(rpcNumber),
+      ],
       env: options.env,
       descriptors: options.inherit,
       join: options.join,

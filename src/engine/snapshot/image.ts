@@ -4,11 +4,17 @@ import { mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from "nod
 import type { ListenAddress } from "../../ffi/socket.ts";
 import { manifestName } from "./manifest.ts";
 import type { Manifest } from "./manifest.ts";
+import { heapFileName } from "./mapped/map-image.ts";
 
 /** A complete image. The folder is never changed after it got its name. */
 export interface Image {
   readonly directory: string;
   readonly manifest: Manifest;
+}
+
+/** Host path of its heap file; `null` where it has none. */
+export function heapFileOf(image: Image): string | null {
+  return image.manifest.heapBytes === 0 ? null : `${image.directory}/${heapFileName}`;
 }
 
 /** Where the image's process listened. */

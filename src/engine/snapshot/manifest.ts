@@ -7,8 +7,18 @@ import { z } from "zod";
 import type { FunctionConfig } from "../../protocol/config.ts";
 
 /** Changed whenever an older image could no longer be restored by this code. */
-export const manifestFormat = 1;
+export const manifestFormat = 2;
 export const manifestName = "manifest.json";
+
+/** What tells that a file was touched or replaced, from stat(2). Times in nanoseconds, as text: they exceed 2^53. */
+const fileStampSchema = z.strictObject({
+  path: z.string(),
+  inode: z.string(),
+  sizeBytes: z.string(),
+  modifiedNs: z.string(),
+  changedNs: z.string(),
+});
+export type FileStamp = z.infer<typeof fileStampSchema>;
 
 const schema = z.strictObject({
   format: z.literal(manifestFormat),
@@ -19,7 +29,15 @@ const schema = z.strictObject({
   engineVersion: z.string(),
   createdAtMs: z.number(),
   golden: z.boolean(),
+  /** How its memory comes back, and why so, in words. */
   image: z.enum(["stock", "mapped"]),
+  imageReason: z.string(),
+  /** Length of its heap file; 0: it has none. */
+  heapBytes: z.int().min(0),
+  /** Files that its processes have mapped, as they were: a restore from changed ones would mix two versions of a program. */
+  programs: z.array(fileStampSchema),
+  /** Whether these are all; if not, CRIU has to compare build ids. */
+  allStamped: z.boolean(),
   rootPid: z.int().positive(),
   tcp: z.enum(["refuse", "close", "keep"]),
   /** The pipe inodes the image knows its output by. */
@@ -80,6 +98,8 @@ export function manifestMismatch(
   if (manifest.kernel !== release()) return `it was made under Linux ${manifest.kernel}`;
   if (manifest.engineVersion !== machine.engineVersion)
     return `it was made by Aether ${manifest.engineVersion}`;
+  if (config.image !== "auto" && config.image !== manifest.image)
+    return `it is ${manifest.image}, and image: ${config.image} is declared`;
   if (manifest.files.length === 0) return "it was not finished";
   return null;
 }

@@ -97,3 +97,13 @@ export function readProto(data: Uint8Array): ProtoField[] {
   }
   return fields;
 }
+
+/** A message of these fields, numbers as varints: what `readProto` read, edited. */
+export function encodeFields(fields: readonly ProtoField[]): Buffer {
+  const writer = new ProtoWriter();
+  for (const { field, value } of fields) {
+    if (typeof value === "bigint") writer.int(field, value);
+    else writer.bytes(field, value);
+  }
+  return writer.finish();
+}

@@ -76,6 +76,7 @@ function withEvent(data: Data, event: EngineEvent): Data {
     case "exit":
     case "error":
     case "notice":
+    case "wake-failed":
       return { ...data, events };
     default:
       return assertNever(event);

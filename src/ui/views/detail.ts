@@ -111,7 +111,12 @@ function live(fn: FunctionView, wakes: readonly WakeRecord[], width: number): re
       : [
           ...field(
             "image",
-            `${formatBytes(snapshot.sizeBytes)}, ${snapshot.golden ? "golden" : "of this sleep"}, pages ${snapshot.image === "mapped" ? "mapped" : "read (stock)"}`,
+            `${formatBytes(snapshot.sizeBytes)}, ${snapshot.golden ? "golden" : "of this sleep"}`,
+            width,
+          ),
+          ...field(
+            "memory",
+            `${snapshot.image === "mapped" ? "mapped" : "read page by page"}: ${snapshot.imageReason}`,
             width,
           ),
           ...field("taken", `${formatClock(snapshot.atMs)}, dump ${formatMs(snapshot.dumpMs)}`, width),

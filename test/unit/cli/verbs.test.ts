@@ -33,6 +33,7 @@ describe("reading verbs", () => {
         activity: null,
         triggerPort: 8080,
         instances: [{ pid: 42, state: "Running" }],
+        image: null,
         wakes: 3,
         coldStarts: 1,
         restore: { count: 3, lastMs: 8.25, p50Ms: 8.5, p99Ms: 12 },

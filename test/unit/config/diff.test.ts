@@ -22,6 +22,7 @@ const base: FunctionConfig = {
   restoreBudgetMs: 15,
   onViolation: "fail",
   onRestoreFailure: "fail",
+  image: "auto",
   warmup: [],
   stopSignal: "SIGTERM",
   stopTimeoutMs: 5000,

@@ -64,6 +64,7 @@ describe("defaults", () => {
           restoreBudgetMs: 15,
           onViolation: "fail",
           onRestoreFailure: "fail",
+          image: "auto",
           warmup: [],
           stopSignal: "SIGTERM",
           stopTimeoutMs: 5000,

@@ -14,7 +14,7 @@ import { selectedFunction, sortFunctions, tableRows } from "../../../src/ui/stor
 import { sortKeys } from "../../../src/ui/store/types.ts";
 import type { ConsoleState } from "../../../src/ui/store/types.ts";
 import { dividerLine, lowerLines, mainLines } from "../../../src/ui/views/main.ts";
-import { asleep, fakeEngineView, fakeFunction } from "../../helpers/fake-engine-views.ts";
+import { asleep, fakeEngineView, fakeFunction, fakeWake } from "../../helpers/fake-engine-views.ts";
 
 const start = (columns = 100, rows = 30): ConsoleState =>
   initialState("demo", "in-process", { columns, rows, theme: "dark", readOnly: false });
@@ -53,13 +53,7 @@ describe("bounds", () => {
         event: {
           seq,
           atMs: seq,
-          type: "wake",
-          functionId: "fn-1",
-          instance: "fn-1",
-          tier: "snapshot",
-          restoreMs: 8,
-          totalMs: 9,
-          overBudget: false,
+          ...fakeWake("fn-1"),
         },
       });
     }

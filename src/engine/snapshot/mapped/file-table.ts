@@ -1,0 +1,43 @@
+/** files.img: the files an image names by number, and the entry of the heap file added to it. */
+import { encodeFields, readProto } from "../protobuf.ts";
+import { bytesOf, imageKind, joinImage, requiredNumber, splitImage } from "./image-file.ts";
+
+const regularFile = 1n;
+
+export interface FileTable {
+  /** Paths of regular files as the function sees them, by id. */
+  readonly paths: ReadonlyMap<number, string>;
+  readonly messages: readonly Buffer[];
+}
+
+/** Reads files.img. Throws RangeError on what is none. */
+export function readFileTable(data: Buffer): FileTable {
+  const messages = splitImage(data, imageKind.files);
+  const paths = new Map<number, string>();
+  for (const message of messages) {
+    const fields = readProto(message);
+    const regular = bytesOf(fields, 3);
+    const name = regular === null ? null : bytesOf(readProto(regular), 6);
+    if (name !== null) paths.set(requiredNumber(fields, 2), name.toString());
+  }
+  return { paths, messages };
+}
+
+/** files.img with one more file; without a recorded size, so that CRIU does not compare it. */
+export function withFile(table: FileTable, path: string): { readonly data: Buffer; readonly id: number } {
+  const id = 1 + Math.max(0, ...table.messages.map((message) => requiredNumber(readProto(message), 2)));
+  const owner = encodeFields([1, 2, 3, 4, 5].map((field) => ({ field, value: 0n })));
+  const regular = encodeFields([
+    { field: 1, value: BigInt(id) },
+    { field: 2, value: 0n }, // O_RDONLY
+    { field: 3, value: 0n },
+    { field: 5, value: owner },
+    { field: 6, value: Buffer.from(path) },
+  ]);
+  const entry = encodeFields([
+    { field: 1, value: regularFile },
+    { field: 2, value: BigInt(id) },
+    { field: 3, value: regular },
+  ]);
+  return { data: joinImage([...table.messages, entry], imageKind.files), id };
+}
