@@ -11,17 +11,23 @@ import { parseCount } from "./parse-number.ts";
 const folder = `${packagePaths.root}/test/bench`;
 
 /** The benchmarks there are, each a program of that name. */
-const benches = ["restore"] as const;
+const benches = ["wake", "burst", "idle"] as const;
+
+interface BenchOptions {
+  readonly n?: number;
+  readonly function?: readonly string[];
+}
 
 export function benchCommand(): Command {
   const command = new Command("bench")
     .description("measure on this machine, beside a baseline in the same run")
     .addArgument(new Argument("<name>", "what to measure").choices(benches))
-    .addOption(new Option("--n <count>", "how often").argParser(parseCount).default(100));
-  return onRun(command, (globals, [name = ""]) => run(globals, name, command.opts<{ n: number }>().n));
+    .addOption(new Option("--n <count>", "how often; each benchmark has a default").argParser(parseCount))
+    .addOption(new Option("--function <id...>", "wake: only these of its functions"));
+  return onRun(command, (globals, [name = ""]) => run(globals, name, command.opts<BenchOptions>()));
 }
 
-async function run(globals: GlobalOptions, name: string, n: number): Promise<number> {
+async function run(globals: GlobalOptions, name: string, options: BenchOptions): Promise<number> {
   const program = `${folder}/${name}.ts`;
   if (!existsSync(program)) {
     throw new AetherError("AE_USAGE", `the benchmark ${name} is not in this package`, {
@@ -29,7 +35,12 @@ async function run(globals: GlobalOptions, name: string, n: number): Promise<num
       hint: "Benchmarks come with the repository: run it in a checkout.",
     });
   }
-  const args = [program, "--n", String(n), ...(globals.json === true ? ["--json"] : [])];
+  const args = [
+    program,
+    ...(options.n === undefined ? [] : ["--n", String(options.n)]),
+    ...(options.function ?? []).flatMap((id) => ["--function", id]),
+    ...(globals.json === true ? ["--json"] : []),
+  ];
   const child = spawn(process.execPath, args, { stdio: "inherit" });
   return await new Promise((resolve, reject) => {
     child.once("error", reject);

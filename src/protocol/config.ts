@@ -55,6 +55,8 @@ export interface FunctionConfig {
   readonly onRestoreFailure: "fail" | "cold";
   /** How memory comes back at a wake; `auto`: mapped where the runtime is on the tested list. */
   readonly image: "auto" | "mapped" | "stock";
+  /** Wakes prepared ahead; `null`: one, where the engine's pool has room. */
+  readonly warmPool: number | null;
   readonly warmup: readonly WarmupRequest[];
   /** As "SIGTERM". */
   readonly stopSignal: string;
@@ -73,6 +75,8 @@ export interface EngineConfig {
   readonly onViolation: "fail" | "serve";
   readonly logLevel: LogLevel;
   readonly maxParallelRestores: number;
+  /** Functions without a `warm_pool` of their own for which a wake is prepared; `null`: as many as memory allows. */
+  readonly warmPool: number | null;
 }
 
 export interface AetherConfig {

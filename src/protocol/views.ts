@@ -51,6 +51,8 @@ export interface FunctionView {
   /** From the connection seen to the hand-over. */
   readonly wake: LatencyView;
   readonly snapshot: SnapshotView | null;
+  /** Wakes that are prepared ahead. */
+  readonly prepared: number;
   readonly lastError: ErrorData | null;
   readonly config: PublicFunctionConfig;
 }

@@ -23,6 +23,7 @@ export function fakeFunction(id: string, changes: Partial<FunctionView> = {}): F
     restore: { count: 3, lastMs: 8.25, p50Ms: 8.5, p99Ms: 12 },
     wake: { count: 3, lastMs: 9.25, p50Ms: 9.5, p99Ms: 13 },
     snapshot: null,
+    prepared: 1,
     lastError: null,
     config: {
       id,
@@ -44,6 +45,7 @@ export function fakeFunction(id: string, changes: Partial<FunctionView> = {}): F
       onViolation: "fail",
       onRestoreFailure: "fail",
       image: "auto",
+      warmPool: null,
       warmup: [],
       stopSignal: "SIGTERM",
       stopTimeoutMs: 5000,
@@ -100,6 +102,7 @@ export class FakeCore implements ControlCore {
           onViolation: "fail",
           logLevel: "info",
           maxParallelRestores: 4,
+          warmPool: null,
         },
         phase: this.phase,
         readyCount: this.functions.length,

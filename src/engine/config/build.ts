@@ -68,6 +68,7 @@ export function buildConfig(data: unknown, context: BuildContext): BuildResult {
         onViolation: engine.on_violation,
         logLevel: engine.log_level,
         maxParallelRestores: engine.max_parallel_restores ?? Math.min(256, context.machine.cores),
+        warmPool: engine.warm_pool ?? null,
       },
       functions,
     },

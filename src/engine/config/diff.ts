@@ -13,6 +13,7 @@ const liveFields: ReadonlySet<keyof FunctionConfig> = new Set([
   "stopSignal",
   "stopTimeoutMs",
   "readyTimeoutMs",
+  "warmPool",
 ]);
 
 /** Settings of the engine that a reload can apply. */

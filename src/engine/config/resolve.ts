@@ -156,6 +156,7 @@ export function toFunctionConfig(
     onViolation: input.on_violation ?? engine.on_violation,
     onRestoreFailure: input.on_restore_failure,
     image: input.image,
+    warmPool: input.warm_pool ?? null,
     warmup: input.warmup.map((request) => ({ ...request, body: request.body ?? null })),
     stopSignal: input.stop_signal,
     stopTimeoutMs: input.stop_timeout,

@@ -58,6 +58,14 @@ export const warmupSchema = z.strictObject(
   rule("a request: a mapping with path, and optionally method, headers, body"),
 );
 
+const wholeNumber = (least: number, most: number) => {
+  const what = rule(`a whole number from ${least} to ${most}`);
+  return z
+    .number(what)
+    .refine((value) => Number.isInteger(value) && value >= least && value <= most, what)
+    .meta({ type: "integer", minimum: least, maximum: most });
+};
+
 /** When an idle function goes to sleep. */
 export const idleSchema = z.strictObject(
   {
@@ -204,6 +212,12 @@ export const functionSchema = z.strictObject(
       .describe(
         "How memory comes back at a wake: `mapped` (from a file in memory, at any heap size in the same time) or `stock` (read page by page). `auto` maps where the program's runtime and allocator are on the tested list; `aether ps` shows the choice and its reason.",
       ),
+    warm_pool: wholeNumber(0, 64)
+      .optional()
+      .describe(
+        "How many wakes are kept prepared for this function while it sleeps: a sandbox with CRIU waiting in it, some megabytes each. Default: one, while the engine's pool has room for it.",
+      )
+      .meta({ examples: [2] }),
     warmup: z
       .array(warmupSchema, rule("a list of requests"))
       .default([])
@@ -240,15 +254,14 @@ export const engineSchema = z.strictObject(
         "What happens to a restore over its budget: `fail` kills it and resets the waiting clients, `serve` lets it serve late and counts the violation.",
       ),
     log_level: oneOf(logLevels).default("info").describe("Least severe events that are logged."),
-    max_parallel_restores: z
-      .number(rule("a whole number from 1 to 256"))
-      .refine(
-        (value) => Number.isInteger(value) && value >= 1 && value <= 256,
-        rule("a whole number from 1 to 256"),
-      )
-      .meta({ type: "integer", minimum: 1, maximum: 256 })
+    max_parallel_restores: wholeNumber(1, 256)
       .optional()
       .describe("How many restores run at once. Default: the number of processor cores."),
+    warm_pool: wholeNumber(0, 10_000)
+      .optional()
+      .describe(
+        "For how many functions a wake is prepared while they sleep; who was woken last keeps its place. Functions with a `warm_pool` of their own come on top. Default: as many as fit in a twentieth of the machine's memory.",
+      ),
   },
   rule("a mapping of engine settings"),
 );

@@ -115,8 +115,10 @@ export interface InstanceDriver extends AsyncDisposable {
    * @returns the median of the restores, ms. @throws AetherError AE_RESTORE_FAILED
    */
   prove(image: Image): Promise<number>;
-  /** Makes ready what the next wake from this image needs. Failing is no error: the wake does it then. */
-  prepare(image: Image): Promise<void>;
+  /** Makes ready what the next wakes from this image need, so many at once. Failing is no error: the wake does it then. */
+  prepare(image: Image, count: number): Promise<void>;
+  /** How many wakes are prepared. */
+  readonly preparedCount: number;
   /**
    * Restores an image.
    * @throws AetherError AE_RESTORE_FAILED, AE_LATENCY_VIOLATION; nothing of the attempt is left then

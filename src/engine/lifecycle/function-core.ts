@@ -8,6 +8,7 @@ import type { FrozenConnections } from "../wake/frozen-connections.ts";
 import type { HeldListeners } from "../wake/held-listeners.ts";
 import type { IdleDecision, IdleMonitor } from "../wake/idle-monitor.ts";
 import type { Gate } from "../wake/gate.ts";
+import type { PoolMember, WarmPool } from "../wake/warm-pool.ts";
 import { Backoff } from "./backoff.ts";
 import type { Instance, InstanceDriver } from "./driver.ts";
 import { LatencyWindow } from "./latency-window.ts";
@@ -29,6 +30,8 @@ export interface FunctionSurroundings {
   readonly restores: Gate;
   /** One image is proved at a time: trials that share the processor measure each other. */
   readonly proofs: Gate;
+  /** Who has a restore prepared ahead. */
+  readonly pool: WarmPool;
   /** A warm-up request to the function's port. Resolves with the reason when it failed. */
   warmUp(config: FunctionConfig, listens: readonly ListenAddress[]): Promise<string | null>;
 }
@@ -50,7 +53,7 @@ export interface Reactions {
   asleep(): void;
 }
 
-export class FunctionCore {
+export class FunctionCore implements PoolMember {
   config: FunctionConfig;
   readonly reactions: Reactions;
   readonly around: FunctionSurroundings;
@@ -114,6 +117,12 @@ export class FunctionCore {
     this.around.changed(this.id);
   }
 
+  /** Its place in the pool goes to another function. */
+  evict(): void {
+    this.driver.forget();
+    this.around.changed(this.id);
+  }
+
   notice(text: string): void {
     this.around.emit({ type: "notice", functionId: this.id, text });
   }
@@ -125,6 +134,7 @@ export class FunctionCore {
     if (former !== null && former !== image) {
       this.driver.forget();
       this.around.discard(former.directory);
+      if (image === null) this.around.pool.release(this);
     }
   }
 }

@@ -193,6 +193,7 @@ export class FunctionRuntime {
       if (core.machine.state === "Suspended") instance.resume();
       await instance.stop(stopSignal, stopTimeoutMs);
     });
+    core.around.pool.release(core);
     await core.driver[Symbol.asyncDispose]();
     core.machine.setActivity(null);
     core.machine.instanceGone(core.image !== null);

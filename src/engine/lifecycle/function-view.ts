@@ -43,6 +43,7 @@ export function functionView(core: FunctionCore): FunctionView {
     restore: core.restoreLatency.view(),
     wake: core.wakeLatency.view(),
     snapshot: core.image === null ? null : snapshotView(core.image),
+    prepared: core.driver.preparedCount,
     lastError: core.lastError,
     config: publicConfig(core.config),
   };

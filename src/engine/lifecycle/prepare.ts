@@ -3,11 +3,13 @@ import { AetherError } from "../../protocol/errors.ts";
 import type { Image } from "../snapshot/image.ts";
 import type { FunctionCore } from "./function-core.ts";
 
-/** Makes the next wake's sandbox. A failure is reported, not fatal: the wake makes its own then. */
+/** Makes the sandboxes of the next wakes. A failure is reported, not fatal: the wake makes its own then. */
 export async function prepareNext(core: FunctionCore): Promise<void> {
   if (core.image === null || core.closing) return;
+  const count = core.config.warmPool ?? (core.around.pool.admit(core) ? 1 : 0);
   try {
-    await core.driver.prepare(core.image);
+    await core.driver.prepare(core.image, count);
+    core.around.changed(core.id);
   } catch (error) {
     if (error instanceof AetherError) core.report(error);
     else throw error;

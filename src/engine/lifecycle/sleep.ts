@@ -78,6 +78,9 @@ async function layDown(
   if (core.config.idle.ignoreOpen) for (const socket of instance.takeConnections()) endConnection(socket);
   if (!(await connectionsAllow(core, instance, order))) return goOnRunning(core, instance);
   const golden = core.config.sleep === "golden" && core.image?.manifest.golden === true;
+  // Its image is there already: who connects right after its end finds the wake prepared. Before it stands still, for what
+  // joins a frozen cgroup does too.
+  if (golden) await prepareNext(core);
   if (golden ? !(await standsStill(core, instance, order)) : !(await dump(core, instance, order))) {
     if (core.instance === instance) goOnRunning(core, instance);
     return;

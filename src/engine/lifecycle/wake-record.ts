@@ -49,6 +49,7 @@ export function wakeSucceeded(
   const { instance, tier, restored } = woken;
   const base = baseOf(core, order, tier);
   core.wakes += 1;
+  core.around.pool.woken(core);
   core.wakeLatency.add(base.totalMs);
   const restoreMs = restored?.restoreMs ?? null;
   const overBudget = restoreMs !== null && restoreMs > core.config.restoreBudgetMs;

@@ -3,6 +3,7 @@
  * connection to hand-over without crossing a thread.
  */
 import { mkdirSync } from "node:fs";
+import { totalmem } from "node:os";
 import { Epoll } from "../../ffi/epoll.ts";
 import type { FunctionConfig } from "../../protocol/config.ts";
 import type { FunctionAction } from "../../protocol/control.ts";
@@ -26,6 +27,7 @@ import { HeldListeners } from "../wake/held-listeners.ts";
 import { IdleMonitor } from "../wake/idle-monitor.ts";
 import { PortPrograms } from "../wake/port-programs.ts";
 import { warmUp } from "../wake/warm-up.ts";
+import { poolCapacity, WarmPool } from "../wake/warm-pool.ts";
 import { FunctionTable } from "./function-table.ts";
 import { OutputFlow } from "./output-flow.ts";
 import { OutputTail } from "./output-tail.ts";
@@ -47,6 +49,7 @@ export class Reactor {
   readonly #ports: PortPrograms;
   readonly #restores: Gate;
   readonly #proofs = new Gate(1);
+  readonly #pool: WarmPool;
   readonly #publisher: ChangePublisher<string>;
   readonly #output = new Map<string, FunctionOutput>();
   readonly #table: FunctionTable;
@@ -65,6 +68,7 @@ export class Reactor {
     this.#cgroups = parts.cgroups;
     this.#ports = parts.ports;
     this.#launcher = Promise.resolve(parts.launcher);
+    this.#pool = new WarmPool(start.engine.warmPool ?? poolCapacity(totalmem()));
     this.#restores = new Gate(start.engine.maxParallelRestores);
     this.#publisher = new ChangePublisher(viewIntervalMs, (changed) => this.#publish(changed));
     this.#context = {
@@ -182,6 +186,7 @@ export class Reactor {
       seal: (image) => this.#report({ type: "seal", image }),
       restores: this.#restores,
       proofs: this.#proofs,
+      pool: this.#pool,
       warmUp: (config, listens) => warmUp(this.#epoll, config, listens),
     };
   }

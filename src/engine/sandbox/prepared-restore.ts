@@ -42,10 +42,18 @@ export class PreparedRestore implements Disposable {
   readonly pipes: OutputPipes;
   /** Host process id of the worker, looked up ahead; `null` when it was gone at once. */
   readonly workerPid: number | null;
+  /** How its CRIU compares programs with those of the dump. */
+  readonly validate: "size" | "build-id";
   readonly #worker: CriuWorker;
 
-  private constructor(image: Image, sandbox: Sandbox, pipes: OutputPipes, worker: CriuWorker) {
+  private constructor(
+    { image, validate }: PrepareOptions,
+    sandbox: Sandbox,
+    pipes: OutputPipes,
+    worker: CriuWorker,
+  ) {
     this.image = image;
+    this.validate = validate;
     this.sandbox = sandbox;
     this.pipes = pipes;
     this.#worker = worker;
@@ -89,7 +97,7 @@ export class PreparedRestore implements Disposable {
           ],
         });
         pipes.closeWriteEnds();
-        return new PreparedRestore(options.image, sandbox, pipes, worker);
+        return new PreparedRestore(options, sandbox, pipes, worker);
       } catch (error) {
         sandbox.kill();
         throw error;

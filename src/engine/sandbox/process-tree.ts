@@ -39,3 +39,14 @@ export function innerPid(pid: number): number | null {
 export function hostPidOf(initPid: number, inner: number): number | null {
   return childrenOf(initPid).find((pid) => innerPid(pid) === inner) ?? null;
 }
+
+/** The only child of a single-threaded process besides one that is known; `null` when there are several, or none. */
+export function onlyChild(pid: number, besides: number | null): number | null {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+    const others = text.split(" ").filter((child) => child !== "" && Number(child) !== besides);
+    return others.length === 1 ? Number(others[0]) : null;
+  } catch {
+    return null; // It ended meanwhile.
+  }
+}

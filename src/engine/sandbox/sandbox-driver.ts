@@ -6,14 +6,14 @@ import type { ListenAddress } from "../../ffi/socket.ts";
 import { AetherError } from "../../protocol/errors.ts";
 import type { FunctionConfig } from "../../protocol/config.ts";
 import type { DumpResult, Instance, InstanceDriver, WakeOptions, WakeResult } from "../lifecycle/driver.ts";
-import { firstTouched } from "../snapshot/file-stamps.ts";
 import { readRestoreStats } from "../snapshot/restore-stats.ts";
 import { heapFileOf, ImageFolder, listensOf } from "../snapshot/image.ts";
 import type { Image } from "../snapshot/image.ts";
 import type { FunctionCgroup } from "./cgroups.ts";
+import { boundedRestore } from "./bounded-restore.ts";
 import { spawnError, waitUntilReady } from "./cold-start.ts";
 import type { SandboxContext } from "./context.ts";
-import { setupError, violation } from "./driver-errors.ts";
+import { setupError } from "./driver-errors.ts";
 import { dumpInstance } from "./dump.ts";
 import { functionCapabilities, functionEnvironment } from "./environment.ts";
 import { Handshake } from "./handshake.ts";
@@ -22,6 +22,7 @@ import type { PersistentFolders } from "./layout.ts";
 import { OutputPipes } from "./output.ts";
 import { loopbackOf } from "./probe.ts";
 import { PreparedRestore } from "./prepared-restore.ts";
+import { PreparedSet } from "./prepared-set.ts";
 import { Sandbox } from "./sandbox.ts";
 import { SandboxInstance } from "./sandbox-instance.ts";
 import { timedRestore } from "./timed-restore.ts";
@@ -47,7 +48,7 @@ export class SandboxDriver implements InstanceDriver {
   readonly #folders: PersistentFolders;
   readonly #workDirectory: string;
   readonly #sharedTmp: readonly string[];
-  #prepared: PreparedRestore | null = null;
+  readonly #prepared = new PreparedSet();
   /** The sandbox of a start, a trial or a restore that is not finished. */
   #underWay: Sandbox | null = null;
   #sequence = 0;
@@ -109,6 +110,7 @@ export class SandboxDriver implements InstanceDriver {
         cgroup: this.#cgroup,
         rootPid,
         heapFile: null,
+        helperPid: null,
         oomKills,
       });
       try {
@@ -250,54 +252,39 @@ export class SandboxDriver implements InstanceDriver {
     }
   }
 
-  async prepare(image: Image): Promise<void> {
-    if (this.#prepared !== null && this.#prepared.image === image && this.#prepared.isUsable) return;
-    this.forget();
-    const prepared = await this.#make(image, false);
-    this.forget();
-    this.#prepared = prepared;
+  async prepare(image: Image, count: number): Promise<void> {
+    await this.#prepared.fill(image, count, () => this.#make(image, false));
+  }
+
+  get preparedCount(): number {
+    return this.#prepared.count;
   }
 
   async wake(image: Image, options: WakeOptions): Promise<WakeResult> {
-    const ahead = this.#prepared;
-    this.#prepared = null;
-    // A program that was touched may have been replaced by the same again: CRIU compares the build ids then.
-    const touched = firstTouched(image.manifest.programs) !== null;
-    const usable = !touched && ahead !== null && ahead.image === image && ahead.isUsable;
-    if (!usable) ahead?.[Symbol.dispose]();
-    const prepared = usable ? ahead : await this.#make(image, false, touched);
-    let late = false;
-    const timer = options.enforce
-      ? setTimeout(() => {
-          late = true;
-          prepared.sandbox.kill();
-        }, options.budgetMs)
-      : null;
+    const run = (prepared: PreparedRestore): Promise<TimedRestore> => this.#timed(prepared);
+    const { id } = this.#config;
     const oomKills = this.#cgroup.oomKills();
-    const restored = await this.#timed(prepared);
-    const restoreMs = restored.answeredAtMs - restored.sentAtMs;
-    if (timer !== null) clearTimeout(timer);
-    if (late || (options.enforce && restoreMs > options.budgetMs)) {
-      await giveUp(prepared);
-      throw violation(this.#config.id, restoreMs, options.budgetMs);
-    }
-    if (restored.failure !== null) {
-      await giveUp(prepared);
-      throw restored.failure;
-    }
+    const ahead = this.#prepared.take(image) ?? (await this.#make(image, false));
+    let done = await boundedRestore(id, ahead, options, run);
+    // A program that was touched may have been replaced by the same again: CRIU compares the build ids then.
+    if (done === "touched")
+      done = await boundedRestore(id, await this.#make(image, false, true), options, run);
+    if (done === "touched") throw new AetherError("AE_INTERNAL", `${id}: its programs were not compared`);
+    const { prepared, restored } = done;
     const instance = new SandboxInstance(this.#context, {
       id: prepared.sandbox.name,
-      functionId: this.#config.id,
+      functionId: id,
       sandbox: prepared.sandbox,
       pipes: prepared.pipes,
       cgroup: this.#cgroup,
       rootPid: restored.rootPid,
       heapFile: heapFileOf(image),
+      helperPid: prepared.workerPid,
       oomKills,
     });
     return {
       instance,
-      restoreMs,
+      restoreMs: restored.answeredAtMs - restored.sentAtMs,
       sentAtMs: restored.sentAtMs,
       answeredAtMs: restored.answeredAtMs,
       handedOver: () => restored.cpu?.release(instance.pids()),
@@ -314,19 +301,10 @@ export class SandboxDriver implements InstanceDriver {
   }
 
   forget(): void {
-    this.#prepared?.[Symbol.dispose]();
-    this.#prepared = null;
+    this.#prepared.clear();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const gone = this.#prepared?.sandbox.gone;
-    this.forget();
-    await gone;
+    await this.#prepared[Symbol.asyncDispose]();
   }
-}
-
-/** Nothing half-restored may be there when the failure is told. */
-async function giveUp(prepared: PreparedRestore): Promise<void> {
-  prepared[Symbol.dispose]();
-  await prepared.sandbox.gone;
 }

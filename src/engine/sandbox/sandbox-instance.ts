@@ -18,7 +18,7 @@ import type { FunctionCgroup } from "./cgroups.ts";
 import type { SandboxContext } from "./context.ts";
 import { countOpenConnections, listeningPortsOf, takeConnections, takeListeners } from "./listeners.ts";
 import type { OutputPipes } from "./output.ts";
-import { descendants, hostPidOf, innerPid } from "./process-tree.ts";
+import { descendants, hostPidOf, innerPid, onlyChild } from "./process-tree.ts";
 import type { ExitStatus, Sandbox } from "./sandbox.ts";
 
 const freezeDeadlineMs = 5_000;
@@ -38,6 +38,8 @@ export interface SandboxInstanceParts {
   readonly rootPid: number;
   /** The heap file of the image it was restored from; `null` where there is none. */
   readonly heapFile: string | null;
+  /** Host process id of the CRIU that restored it, which may still be there; `null` after a cold start. */
+  readonly helperPid: number | null;
   /** Kills at the memory limit before its first instruction: it may be killed before it is an instance. */
   readonly oomKills: number;
 }
@@ -51,6 +53,7 @@ export class SandboxInstance implements Instance {
   readonly sandbox: Sandbox;
   readonly pipes: OutputPipes;
   readonly heapFile: string | null;
+  readonly helperPid: number | null;
   readonly #context: SandboxContext;
   readonly #cgroup: FunctionCgroup;
   readonly #functionId: string;
@@ -64,6 +67,7 @@ export class SandboxInstance implements Instance {
     this.sandbox = parts.sandbox;
     this.pipes = parts.pipes;
     this.heapFile = parts.heapFile;
+    this.helperPid = parts.helperPid;
     this.#cgroup = parts.cgroup;
     this.rootPid = parts.rootPid;
     this.startedAtMs = context.now();
@@ -128,7 +132,7 @@ export class SandboxInstance implements Instance {
   /** Descriptor numbers are the same after a restore: looking there first saves the search on the wake path. */
   #retake(known: readonly KnownPlace[]): TakenListener[] | null {
     if (known.length === 0) return null;
-    const pids = new Map(this.pids().map((pid) => [innerPid(pid), pid]));
+    const pids = this.#pidsOf(known);
     const taken: TakenListener[] = [];
     for (const { port, at } of known) {
       const pid = pids.get(at.pid);
@@ -143,6 +147,16 @@ export class SandboxInstance implements Instance {
       return null;
     }
     return taken;
+  }
+
+  /** Host process ids by those inside. The root process alone is found with one look: it is init's only new child. */
+  #pidsOf(known: readonly KnownPlace[]): ReadonlyMap<number | null, number> {
+    if (known.every(({ at }) => at.pid === this.rootPid)) {
+      this.#pid ??=
+        onlyChild(this.sandbox.initPid, this.helperPid) ?? hostPidOf(this.sandbox.initPid, this.rootPid);
+      return new Map(this.#pid === null ? [] : [[this.rootPid, this.#pid]]);
+    }
+    return new Map(this.pids().map((pid) => [innerPid(pid), pid]));
   }
 
   openConnections(): number {

@@ -43,6 +43,7 @@ describe("defaults", () => {
         onViolation: "fail",
         logLevel: "info",
         maxParallelRestores: testMachine.cores,
+        warmPool: null,
       },
       functions: [
         {
@@ -65,6 +66,7 @@ describe("defaults", () => {
           onViolation: "fail",
           onRestoreFailure: "fail",
           image: "auto",
+          warmPool: null,
           warmup: [],
           stopSignal: "SIGTERM",
           stopTimeoutMs: 5000,

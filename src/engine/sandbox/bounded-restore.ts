@@ -1,0 +1,49 @@
+/** A restore on which a client waits: within its budget, and only of programs that are still the same. */
+import type { AetherError } from "../../protocol/errors.ts";
+import type { WakeOptions } from "../lifecycle/driver.ts";
+import { firstTouched } from "../snapshot/file-stamps.ts";
+import { violation } from "./driver-errors.ts";
+import type { PreparedRestore } from "./prepared-restore.ts";
+import type { TimedRestore } from "./timed-restore.ts";
+
+export interface BoundedRestore {
+  readonly prepared: PreparedRestore;
+  readonly restored: TimedRestore;
+}
+
+/**
+ * Restores, and gives up what does not come about in time.
+ * @param run sends the restore at once
+ * @returns "touched": a program was touched since the dump, and nobody has compared it; nothing is left of the attempt
+ * @throws AetherError AE_RESTORE_FAILED, AE_LATENCY_VIOLATION; nothing is left of the attempt then
+ */
+export async function boundedRestore(
+  functionId: string,
+  prepared: PreparedRestore,
+  options: WakeOptions,
+  run: (prepared: PreparedRestore) => Promise<TimedRestore>,
+): Promise<BoundedRestore | "touched"> {
+  let late = false;
+  const timer = options.enforce
+    ? setTimeout(() => {
+        late = true;
+        prepared.sandbox.kill();
+      }, options.budgetMs)
+    : null;
+  const running = run(prepared);
+  // CRIU has its request: looking at the files now costs the client nothing.
+  const touched = prepared.validate === "size" && firstTouched(prepared.image.manifest.programs) !== null;
+  if (touched) prepared.sandbox.kill();
+  const restored = await running;
+  if (timer !== null) clearTimeout(timer);
+  const restoreMs = restored.answeredAtMs - restored.sentAtMs;
+  let failure: AetherError | null = restored.failure;
+  if (late || (options.enforce && restoreMs > options.budgetMs))
+    failure = violation(functionId, restoreMs, options.budgetMs);
+  if (failure === null && !touched) return { prepared, restored };
+  // Nothing half-restored may be there when the failure is told.
+  prepared[Symbol.dispose]();
+  await prepared.sandbox.gone;
+  if (failure === null || touched) return "touched";
+  throw failure;
+}
