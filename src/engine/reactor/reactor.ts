@@ -20,6 +20,7 @@ import { Launcher } from "../sandbox/launcher.ts";
 import { SandboxDriver } from "../sandbox/sandbox-driver.ts";
 import { checkCriu } from "../snapshot/check-criu.ts";
 import type { Image } from "../snapshot/image.ts";
+import { ImageThread } from "../snapshot/image-thread.ts";
 import { Gate } from "../wake/gate.ts";
 import { monotonicMs } from "../monotonic.ts";
 import { FrozenConnections } from "../wake/frozen-connections.ts";
@@ -54,19 +55,27 @@ export class Reactor {
   readonly #output = new Map<string, FunctionOutput>();
   readonly #table: FunctionTable;
   readonly #context: SandboxContext;
+  readonly #images: ImageThread;
   #launcher: Promise<Launcher>;
   #closing = false;
 
   private constructor(
     start: ReactorStart,
     report: (report: ReactorReport) => void,
-    parts: { epoll: Epoll; cgroups: EngineCgroups; ports: PortPrograms; launcher: Launcher },
+    parts: {
+      epoll: Epoll;
+      cgroups: EngineCgroups;
+      ports: PortPrograms;
+      images: ImageThread;
+      launcher: Launcher;
+    },
   ) {
     this.#start = start;
     this.#report = report;
     this.#epoll = parts.epoll;
     this.#cgroups = parts.cgroups;
     this.#ports = parts.ports;
+    this.#images = parts.images;
     this.#launcher = Promise.resolve(parts.launcher);
     this.#pool = new WarmPool(start.engine.warmPool ?? poolCapacity(totalmem()));
     this.#restores = new Gate(start.engine.maxParallelRestores);
@@ -88,6 +97,7 @@ export class Reactor {
         report({ type: "output", functionId, stream, chunk });
       },
       outputRoom: (functionId) => this.#output.get(functionId)?.flow.room ?? null,
+      finishImage: (request) => this.#images.finish(request),
       discard: (path) => report({ type: "discard", path }),
     };
     this.#table = new FunctionTable({
@@ -119,7 +129,8 @@ export class Reactor {
       const parts: { current: Reactor | null } = { current: null };
       const lost = (error: AetherError): void => parts.current?.launcherLost(error);
       const launcher = cleanup.use(await Launcher.start(epoll, start.programsDirectory, true, lost));
-      const reactor = new Reactor(start, report, { epoll, cgroups, ports, launcher });
+      const images = cleanup.use(new ImageThread());
+      const reactor = new Reactor(start, report, { epoll, cgroups, ports, images, launcher });
       parts.current = reactor;
       await reactor.#tellUndo(launcher);
       await checkCriu(reactor.#context);
@@ -234,6 +245,7 @@ export class Reactor {
     this.#publisher[Symbol.dispose]();
     const launcher = await this.#launcher;
     await launcher[Symbol.asyncDispose]();
+    await this.#images[Symbol.asyncDispose]();
     this.#ports[Symbol.dispose]();
     this.#cgroups.remove();
     this.#epoll[Symbol.dispose]();

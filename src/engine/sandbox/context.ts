@@ -1,6 +1,7 @@
 /** What every sandbox of an engine shares: the loop, the launcher, the tools and the places on disk. */
 import type { Epoll } from "../../ffi/epoll.ts";
 import type { LogLine } from "../../protocol/control.ts";
+import type { FinishedImage, FinishRequest } from "../snapshot/finish-image.ts";
 import type { Launcher } from "./launcher.ts";
 
 /** CRIU on this machine. */
@@ -33,6 +34,8 @@ export interface SandboxContext {
   output(functionId: string, stream: LogLine["stream"], chunk: Uint8Array): void;
   /** `null` while more output may be read, else a promise of the time when it may. */
   outputRoom(functionId: string): Promise<void> | null;
+  /** Finishes a fresh image in a thread of its own. Rejects with what went wrong. */
+  finishImage(request: FinishRequest): Promise<FinishedImage>;
   /** Removes a folder without holding up the reactor. */
   discard(path: string): void;
 }

@@ -6,7 +6,6 @@ import { AetherError } from "../../protocol/errors.ts";
 import type { FunctionConfig } from "../../protocol/config.ts";
 import type { DumpResult } from "../lifecycle/driver.ts";
 import { criuError } from "../snapshot/criu-failure.ts";
-import { finishImage } from "../snapshot/finish-image.ts";
 import { heapPath } from "./layout.ts";
 import { encodeDump } from "../snapshot/criu-rpc.ts";
 import { CriuWorker } from "../snapshot/criu-worker.ts";
@@ -68,13 +67,16 @@ export async function dumpInstance(context: SandboxContext, request: DumpRequest
     });
     const response = await withDeadline(worker.request(message), dumpDeadlineMs);
     if (!response.success) throw failed(response.message);
-    const finished = await finishImage({
-      directory,
-      image: config.image,
-      initPid: instance.sandbox.initPid,
-      heapPath,
-      formerHeap: instance.heapFile,
-    });
+    const finished = await withDeadline(
+      context.finishImage({
+        directory,
+        image: config.image,
+        initPid: instance.sandbox.initPid,
+        heapPath,
+        formerHeap: instance.heapFile,
+      }),
+      dumpDeadlineMs,
+    );
     const durationMs = context.monotonic() - startedAt;
     const image = images.finish(directory, {
       format: manifestFormat,

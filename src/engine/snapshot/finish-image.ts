@@ -1,11 +1,11 @@
 /** What follows a dump before the image gets its name: superfluous files go, and its memory becomes mappable. */
-import { open, rm } from "node:fs/promises";
-import type { FileHandle } from "node:fs/promises";
+import { rmSync } from "node:fs";
 import type { FunctionConfig } from "../../protocol/config.ts";
 import { stampAsSeen } from "./file-stamps.ts";
 import type { Manifest } from "./manifest.ts";
 import { mapImage } from "./mapped/map-image.ts";
 import { lookInto, mappedPaths } from "./mapped/mapped-files.ts";
+import { OpenFile } from "./mapped/open-file.ts";
 import { mayMap } from "./mapped/tested-runtimes.ts";
 import type { MappingVerdict } from "./mapped/tested-runtimes.ts";
 
@@ -24,11 +24,11 @@ export interface FinishRequest {
 
 export type FinishedImage = Pick<Manifest, "image" | "imageReason" | "heapBytes" | "programs" | "allStamped">;
 
-async function verdictOf(
+function verdictOf(
   request: FinishRequest,
   paths: readonly string[],
-  openAsSeen: (path: string) => Promise<FileHandle>,
-): Promise<MappingVerdict> {
+  openAsSeen: (path: string) => OpenFile,
+): MappingVerdict {
   switch (request.image) {
     case "mapped":
       return { mapped: true, reason: "declared" };
@@ -36,26 +36,26 @@ async function verdictOf(
       return { mapped: false, reason: "declared" };
     case "auto": {
       const code = paths.filter((path) => path !== request.heapPath);
-      return mayMap(await Promise.all(code.map((path) => lookInto(path, openAsSeen))));
+      return mayMap(code.map((path) => lookInto(path, openAsSeen)));
     }
     default:
       return request.image satisfies never;
   }
 }
 
-/** Rejects with the system's error (ENOSPC) or RangeError; the folder is to be given up then. */
-export async function finishImage(request: FinishRequest): Promise<FinishedImage> {
+/** Throws the system's error (ENOSPC) or RangeError; the folder is to be given up then. */
+export function finishImage(request: FinishRequest): FinishedImage {
   const { directory, heapPath, formerHeap } = request;
   const asSeen = (path: string): string => `/proc/${request.initPid}/root${path}`;
-  const openAsSeen = (path: string): Promise<FileHandle> => open(asSeen(path));
-  for (const name of superfluous) await rm(`${directory}/${name}`, { force: true });
-  const paths = await mappedPaths(directory);
-  const verdict = await verdictOf(request, paths, openAsSeen);
+  const openAsSeen = (path: string): OpenFile => new OpenFile(asSeen(path));
+  for (const name of superfluous) rmSync(`${directory}/${name}`, { force: true });
+  const paths = mappedPaths(directory);
+  const verdict = verdictOf(request, paths, openAsSeen);
   let heapBytes = 0;
   // Memory that is mapped already stays so: its file goes with the former image.
   if (verdict.mapped || paths.includes(heapPath)) {
     const mapAll = verdict.mapped;
-    ({ heapBytes } = await mapImage({ directory, heapPath, formerHeap, openAsSeen, mapAll }));
+    ({ heapBytes } = mapImage({ directory, heapPath, formerHeap, openAsSeen, mapAll }));
   }
   const files = paths.filter((path) => path !== heapPath);
   const programs = files.flatMap((path) => stampAsSeen(path, asSeen(path)) ?? []);

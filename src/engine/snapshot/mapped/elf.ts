@@ -1,5 +1,5 @@
 /** What a program or library asks of others, from its ELF file: enough of elf(5) to read the names of its dynamic symbols. */
-import type { FileHandle } from "node:fs/promises";
+import type { OpenFile } from "./open-file.ts";
 
 /** What can be said of a mapped ELF file. */
 export interface ElfFacts {
@@ -28,11 +28,10 @@ interface Segment {
   readonly fileBytes: number;
 }
 
-async function readAt(file: FileHandle, offset: number, length: number): Promise<Buffer> {
+function readAt(file: OpenFile, offset: number, length: number): Buffer {
   if (length > maxTableBytes) throw new RangeError("a table of the file is too large");
   const buffer = Buffer.alloc(length);
-  const { bytesRead } = await file.read(buffer, 0, length, offset);
-  if (bytesRead < length) throw new RangeError("file cut short");
+  if (file.read(buffer, offset) < length) throw new RangeError("file cut short");
   return buffer;
 }
 
@@ -40,9 +39,9 @@ function u64(buffer: Buffer, at: number): number {
   return Number(buffer.readBigUInt64LE(at));
 }
 
-async function readSegments(file: FileHandle, header: Buffer): Promise<Segment[]> {
+function readSegments(file: OpenFile, header: Buffer): Segment[] {
   const count = header.readUInt16LE(56);
-  const table = await readAt(file, u64(header, 32), count * programHeaderBytes);
+  const table = readAt(file, u64(header, 32), count * programHeaderBytes);
   return Array.from({ length: count }, (_, index) => {
     const at = index * programHeaderBytes;
     return {
@@ -55,10 +54,10 @@ async function readSegments(file: FileHandle, header: Buffer): Promise<Segment[]
 }
 
 /** The dynamic string table, split. Empty for a static program. */
-async function dynamicNames(file: FileHandle, segments: readonly Segment[]): Promise<Set<string>> {
+function dynamicNames(file: OpenFile, segments: readonly Segment[]): Set<string> {
   const dynamic = segments.find(({ type }) => type === PT_DYNAMIC);
   if (dynamic === undefined) return new Set();
-  const table = await readAt(file, dynamic.offset, dynamic.fileBytes);
+  const table = readAt(file, dynamic.offset, dynamic.fileBytes);
   let address = 0;
   let size = 0;
   for (let at = 0; at + 16 <= table.length; at += 16) {
@@ -71,27 +70,26 @@ async function dynamicNames(file: FileHandle, segments: readonly Segment[]): Pro
       segment.type === PT_LOAD && address >= segment.address && address < segment.address + segment.fileBytes,
   );
   if (load === undefined) return new Set();
-  const strings = await readAt(file, address - load.address + load.offset, size);
+  const strings = readAt(file, address - load.address + load.offset, size);
   return new Set(strings.toString("latin1").split("\0"));
 }
 
-async function hasGoSection(file: FileHandle, header: Buffer): Promise<boolean> {
+function hasGoSection(file: OpenFile, header: Buffer): boolean {
   const count = header.readUInt16LE(60);
   const names = header.readUInt16LE(62);
   if (count === 0 || names >= count) return false;
-  const table = await readAt(file, u64(header, 40), count * sectionHeaderBytes);
+  const table = readAt(file, u64(header, 40), count * sectionHeaderBytes);
   const at = names * sectionHeaderBytes;
-  const strings = await readAt(file, u64(table, at + 24), u64(table, at + 32));
+  const strings = readAt(file, u64(table, at + 24), u64(table, at + 32));
   return strings.includes(".go.buildinfo") || strings.includes(".gopclntab");
 }
 
 /** Reads an ELF file. `null` for a file that is none; throws RangeError for one that is broken. */
-export async function readElf(file: FileHandle): Promise<ElfFacts | null> {
+export function readElf(file: OpenFile): ElfFacts | null {
   const header = Buffer.alloc(headerBytes);
-  const { bytesRead } = await file.read(header, 0, headerBytes, 0);
-  if (bytesRead < headerBytes || header.toString("latin1", 0, 4) !== "\x7fELF") return null;
+  if (file.read(header, 0) < headerBytes || header.toString("latin1", 0, 4) !== "\x7fELF") return null;
   if (header[4] !== ELFCLASS64 || header[5] !== ELFDATA2LSB)
     throw new RangeError("no 64-bit little-endian ELF file");
-  const names = await dynamicNames(file, await readSegments(file, header));
-  return { names, isGo: await hasGoSection(file, header) };
+  const names = dynamicNames(file, readSegments(file, header));
+  return { names, isGo: hasGoSection(file, header) };
 }

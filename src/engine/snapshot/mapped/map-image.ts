@@ -3,14 +3,14 @@
  * heap file, and the areas become private mappings of that file: a restore maps them instead of reading them, and clones
  * share the pages until they write. Done once for an image, after its dump and before it gets its name.
  */
-import { open, readdir, readFile, rename, writeFile } from "node:fs/promises";
-import type { FileHandle } from "node:fs/promises";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { isWorthMapping } from "./choose-areas.ts";
 import { readFileTable, withFile } from "./file-table.ts";
 import type { FileTable } from "./file-table.ts";
 import { PagesWriter } from "./pages-writer.ts";
 import { areaStatus, encodeMm, encodePagemap, pageBytes, readMemoryImage, remapped } from "./memory-image.ts";
 import type { MemoryArea, MemoryImage, PageRun } from "./memory-image.ts";
+import { OpenFile } from "./open-file.ts";
 import { PageFile } from "./page-file.ts";
 
 /** Name of the heap file in an image's folder. */
@@ -24,7 +24,7 @@ export interface MapRequest {
   /** The heap file of the image from which the saved processes came; `null` where that had none. */
   readonly formerHeap: string | null;
   /** Opens a file by the path under which the saved processes know it. */
-  readonly openAsSeen: (path: string) => Promise<FileHandle>;
+  readonly openAsSeen: (path: string) => OpenFile;
   /** False: only what is mapped already, from the former heap file. */
   readonly mapAll: boolean;
 }
@@ -42,17 +42,15 @@ interface ProcessImage {
   readonly memory: MemoryImage;
 }
 
-async function readProcesses(directory: string): Promise<ProcessImage[]> {
-  const pids = (await readdir(directory)).flatMap((name) => /^mm-(\d+)\.img$/.exec(name)?.[1] ?? []);
-  return await Promise.all(
-    pids.map(async (pid) => ({
-      pid,
-      memory: readMemoryImage(
-        await readFile(`${directory}/mm-${pid}.img`),
-        await readFile(`${directory}/pagemap-${pid}.img`),
-      ),
-    })),
-  );
+function readProcesses(directory: string): ProcessImage[] {
+  const pids = readdirSync(directory).flatMap((name) => /^mm-(\d+)\.img$/.exec(name)?.[1] ?? []);
+  return pids.map((pid) => ({
+    pid,
+    memory: readMemoryImage(
+      readFileSync(`${directory}/mm-${pid}.img`),
+      readFileSync(`${directory}/pagemap-${pid}.img`),
+    ),
+  }));
 }
 
 /** Guards can be set on mappings of files only from Linux 6.15 on. */
@@ -71,15 +69,15 @@ function within(run: PageRun, area: MemoryArea): PageRun | null {
 }
 
 /**
- * Edits an image in place. Rejects with the system's error (ENOSPC) or RangeError (an image that is not understood); the
+ * Edits an image in place. Throws the system's error (ENOSPC) or RangeError (an image that is not understood); the
  * folder is spoilt then, and to be given up.
  */
-export async function mapImage(request: MapRequest): Promise<MapResult> {
+export function mapImage(request: MapRequest): MapResult {
   const { directory, heapPath } = request;
-  const table = readFileTable(await readFile(`${directory}/files.img`));
+  const table = readFileTable(readFileSync(`${directory}/files.img`));
   const isHeap = (area: MemoryArea): boolean =>
     (area.status & areaStatus.filePrivate) !== 0 && table.paths.get(area.fileId) === heapPath;
-  const processes = await readProcesses(directory);
+  const processes = readProcesses(directory);
   const chosen = processes.map(({ memory }) =>
     memory.areas.filter(
       (area) =>
@@ -91,34 +89,33 @@ export async function mapImage(request: MapRequest): Promise<MapResult> {
   if (chosen.every((areas) => areas.length === 0))
     return { heapBytes: 0, mappedAreas: 0, readPages: readPages() };
   const added = withFile(table, heapPath);
-  await using heap = await PagesWriter.create(`${directory}/${heapFileName}`);
+  using heap = new PagesWriter(`${directory}/${heapFileName}`);
   let kept = 0;
   for (const [index, { pid, memory }] of processes.entries()) {
     const areas = new Set(chosen[index]);
     const mapped = new Map<MemoryArea, MemoryArea>();
-    await using pages = await PageFile.open(directory, memory.pagesId);
+    using pages = new PageFile(directory, memory.pagesId);
     for (const area of areas) {
       const offset = heap.reserve(area.end - area.start);
-      await fill(request, { heap, pages, table, area, offset, runs: memory.runs });
+      fill(request, { heap, pages, table, area, offset, runs: memory.runs });
       mapped.set(area, remapped(area, { fileId: added.id, offset }));
     }
     const rest = memory.areas
       .filter((area) => !areas.has(area) && (area.status & areaStatus.guard) === 0)
       .flatMap((area) => memory.runs.flatMap((run) => within(run, area) ?? []));
     kept += rest.reduce((sum, run) => sum + run.pages, 0);
-    await pages.keepOnly(rest);
-    await writeFile(`${directory}/pagemap-${pid}.img`, encodePagemap(memory.pagesId, rest));
+    pages.keepOnly(rest);
+    writeFileSync(`${directory}/pagemap-${pid}.img`, encodePagemap(memory.pagesId, rest));
     const next = memory.areas.map((area) => mapped.get(area) ?? area);
-    await writeFile(`${directory}/mm-${pid}.img`, encodeMm(memory, next));
+    writeFileSync(`${directory}/mm-${pid}.img`, encodeMm(memory, next));
   }
-  await writeFile(`${directory}/files.img.new`, added.data);
-  await rename(`${directory}/files.img.new`, `${directory}/files.img`);
-  const heapBytes = await heap.finish();
+  writeFileSync(`${directory}/files.img`, added.data);
+  const heapBytes = heap.finish();
   return { heapBytes, mappedAreas: chosen.reduce((sum, areas) => sum + areas.length, 0), readPages: kept };
 }
 
 /** Writes an area's content: what lay below it, then the pages the process had changed. */
-async function fill(
+function fill(
   request: MapRequest,
   work: {
     readonly heap: PagesWriter;
@@ -128,7 +125,7 @@ async function fill(
     readonly offset: number;
     readonly runs: readonly PageRun[];
   },
-): Promise<void> {
+): void {
   const { heap, area, offset, table } = work;
   const ofFile = (area.status & areaStatus.filePrivate) !== 0;
   if (ofFile) {
@@ -137,13 +134,13 @@ async function fill(
     const former = path === request.heapPath ? request.formerHeap : null;
     if (path === request.heapPath && former === null)
       throw new RangeError("the former heap file is not known");
-    await using base = await (former === null ? request.openAsSeen(path) : open(former));
-    await heap.copySparse(base, area.fileOffset, area.end - area.start, offset);
+    using base = former === null ? request.openAsSeen(path) : new OpenFile(former);
+    heap.copySparse(base, area.fileOffset, area.end - area.start, offset);
   }
   for (const run of work.runs) {
     const part = within(run, area);
     if (part === null) continue;
     const to = offset + part.start - area.start;
-    await work.pages.copyTo(heap, part, to, ofFile);
+    work.pages.copyTo(heap, part, to, ofFile);
   }
 }

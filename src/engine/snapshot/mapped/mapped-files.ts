@@ -1,10 +1,10 @@
 /** The files that the processes of an image have mapped, and what can be said of their code. */
-import { readdir, readFile } from "node:fs/promises";
-import type { FileHandle } from "node:fs/promises";
+import { readdirSync, readFileSync } from "node:fs";
 import { readElf } from "./elf.ts";
 import type { ElfFacts } from "./elf.ts";
 import { readFileTable } from "./file-table.ts";
 import { areaStatus, readMemoryImage } from "./memory-image.ts";
+import type { OpenFile } from "./open-file.ts";
 import type { MappedFile } from "./tested-runtimes.ts";
 
 const fileMapping = areaStatus.filePrivate | areaStatus.fileShared;
@@ -12,15 +12,15 @@ const fileMapping = areaStatus.filePrivate | areaStatus.fileShared;
 const maxKnown = 512;
 const known = new Map<string, ElfFacts | null>();
 
-/** Paths as the function sees them, each once. Rejects with RangeError on an image that is not understood. */
-export async function mappedPaths(directory: string): Promise<string[]> {
-  const { paths } = readFileTable(await readFile(`${directory}/files.img`));
+/** Paths as the function sees them, each once. Throws RangeError on an image that is not understood. */
+export function mappedPaths(directory: string): string[] {
+  const { paths } = readFileTable(readFileSync(`${directory}/files.img`));
   const found = new Set<string>();
-  for (const name of await readdir(directory)) {
+  for (const name of readdirSync(directory)) {
     const pid = /^mm-(\d+)\.img$/.exec(name)?.[1];
     if (pid === undefined) continue;
-    const mm = await readFile(`${directory}/${name}`);
-    const { areas } = readMemoryImage(mm, await readFile(`${directory}/pagemap-${pid}.img`));
+    const mm = readFileSync(`${directory}/${name}`);
+    const { areas } = readMemoryImage(mm, readFileSync(`${directory}/pagemap-${pid}.img`));
     for (const { status, fileId } of areas) {
       const path = (status & fileMapping) === 0 ? undefined : paths.get(fileId);
       if (path !== undefined) found.add(path);
@@ -30,17 +30,14 @@ export async function mappedPaths(directory: string): Promise<string[]> {
 }
 
 /** Looks into a file; what cannot be read counts as code that calls madvise. */
-export async function lookInto(
-  path: string,
-  openAsSeen: (path: string) => Promise<FileHandle>,
-): Promise<MappedFile> {
+export function lookInto(path: string, openAsSeen: (path: string) => OpenFile): MappedFile {
   try {
-    await using file = await openAsSeen(path);
-    const { dev, ino, mtimeMs, ctimeMs, size } = await file.stat();
+    using file = openAsSeen(path);
+    const { dev, ino, mtimeMs, ctimeMs, size } = file.stat();
     const key = `${dev}:${ino}:${mtimeMs}:${ctimeMs}:${size}`;
     let elf = known.get(key);
     if (elf === undefined) {
-      elf = await readElf(file);
+      elf = readElf(file);
       const oldest = known.size >= maxKnown ? known.keys().next() : null;
       if (oldest !== null && oldest.done !== true) known.delete(oldest.value);
       known.set(key, elf);

@@ -1,49 +1,44 @@
 /** pages-N.img: the saved pages of one process, without any frame, in the order of its pagemap. */
-import { open, rename } from "node:fs/promises";
-import type { FileHandle } from "node:fs/promises";
-import { PagesWriter } from "./pages-writer.ts";
+import { renameSync } from "node:fs";
 import { pageBytes } from "./memory-image.ts";
 import type { PageRun } from "./memory-image.ts";
+import { OpenFile } from "./open-file.ts";
+import { PagesWriter } from "./pages-writer.ts";
 
-export class PageFile implements AsyncDisposable {
+export class PageFile implements Disposable {
   readonly #path: string;
-  readonly #file: FileHandle;
+  readonly #file: OpenFile;
 
-  private constructor(path: string, file: FileHandle) {
-    this.#path = path;
-    this.#file = file;
-  }
-
-  static async open(directory: string, pagesId: number): Promise<PageFile> {
-    const path = `${directory}/pages-${pagesId}.img`;
-    return new PageFile(path, await open(path));
+  constructor(directory: string, pagesId: number) {
+    this.#path = `${directory}/pages-${pagesId}.img`;
+    this.#file = new OpenFile(this.#path);
   }
 
   /**
    * Copies a run into a heap file.
    * @param over whether there is something below, so that zeros count
    */
-  async copyTo(heap: PagesWriter, run: PageRun, offset: number, over: boolean): Promise<void> {
+  copyTo(heap: PagesWriter, run: PageRun, offset: number, over: boolean): void {
     const bytes = run.pages * pageBytes;
-    if (over) await heap.copyOver(this.#file, run.dataOffset, bytes, offset);
-    else await heap.copySparse(this.#file, run.dataOffset, bytes, offset);
+    if (over) heap.copyOver(this.#file, run.dataOffset, bytes, offset);
+    else heap.copySparse(this.#file, run.dataOffset, bytes, offset);
   }
 
   /** Replaces the file by one that has these runs alone, in this order. */
-  async keepOnly(runs: readonly PageRun[]): Promise<void> {
+  keepOnly(runs: readonly PageRun[]): void {
     const path = `${this.#path}.new`;
     {
-      await using rest = await PagesWriter.create(path);
+      using rest = new PagesWriter(path);
       for (const run of runs) {
         const bytes = run.pages * pageBytes;
-        await rest.copyOver(this.#file, run.dataOffset, bytes, rest.reserve(bytes));
+        rest.copyOver(this.#file, run.dataOffset, bytes, rest.reserve(bytes));
       }
-      await rest.finish();
+      rest.finish();
     }
-    await rename(path, this.#path);
+    renameSync(path, this.#path);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#file.close();
+  [Symbol.dispose](): void {
+    this.#file[Symbol.dispose]();
   }
 }

@@ -1,11 +1,10 @@
 /** Writes files of pages: the heap file, sparse where nothing was ever written, and what stays of the page file. */
-import { open } from "node:fs/promises";
-import type { FileHandle } from "node:fs/promises";
 import { pageBytes } from "./memory-image.ts";
+import { OpenFile } from "./open-file.ts";
 
 /** Read and written at a time; bounds the memory a mapping takes. */
 const chunkBytes = 4 * 1024 * 1024;
-
+const buffer = Buffer.allocUnsafe(chunkBytes);
 const zeroPage = Buffer.alloc(pageBytes);
 
 /** Runs of pages in a buffer that are not all zero, as [from, to). A hole of the file reads as zeros and takes no memory. */
@@ -23,26 +22,14 @@ function* nonZeroRuns(data: Buffer): Generator<readonly [number, number]> {
   if (from >= 0) yield [from, data.length];
 }
 
-async function writeAll(file: FileHandle, data: Buffer, position: number): Promise<void> {
-  for (let at = 0; at < data.length;) {
-    const { bytesWritten } = await file.write(data, at, data.length - at, position + at);
-    at += bytesWritten;
-  }
-}
-
 /** A file of pages under construction. */
-export class PagesWriter implements AsyncDisposable {
-  readonly #file: FileHandle;
-  readonly #buffer = Buffer.allocUnsafe(chunkBytes);
+export class PagesWriter implements Disposable {
+  readonly #file: OpenFile;
   #end = 0;
 
-  private constructor(file: FileHandle) {
-    this.#file = file;
-  }
-
-  /** Creates the file, 0600. Rejects with the system's error when it is there already. */
-  static async create(path: string): Promise<PagesWriter> {
-    return new PagesWriter(await open(path, "wx", 0o600));
+  /** Creates the file, 0600. Throws the system's error when it is there already. */
+  constructor(path: string) {
+    this.#file = new OpenFile(path, "wx");
   }
 
   /** Room for an area; returns its offset. */
@@ -53,44 +40,40 @@ export class PagesWriter implements AsyncDisposable {
   }
 
   /** Copies a piece of another file, pages of zeros left out; what lies beyond that file's end stays a hole. */
-  async copySparse(from: FileHandle, position: number, sizeBytes: number, offset: number): Promise<void> {
-    await this.#copy(from, position, sizeBytes, async (chunk, at) => {
+  copySparse(from: OpenFile, position: number, sizeBytes: number, offset: number): void {
+    this.#copy(from, position, sizeBytes, (chunk, at) => {
       for (const [first, last] of nonZeroRuns(chunk))
-        await writeAll(this.#file, chunk.subarray(first, last), offset + at + first);
+        this.#file.write(chunk.subarray(first, last), offset + at + first);
     });
   }
 
   /** Copies a piece of another file over what is there, zeros included. */
-  async copyOver(from: FileHandle, position: number, sizeBytes: number, offset: number): Promise<void> {
-    await this.#copy(from, position, sizeBytes, (chunk, at) => writeAll(this.#file, chunk, offset + at));
+  copyOver(from: OpenFile, position: number, sizeBytes: number, offset: number): void {
+    this.#copy(from, position, sizeBytes, (chunk, at) => this.#file.write(chunk, offset + at));
   }
 
-  async #copy(
-    from: FileHandle,
+  #copy(
+    from: OpenFile,
     position: number,
     sizeBytes: number,
-    write: (chunk: Buffer, at: number) => Promise<void>,
-  ): Promise<void> {
+    write: (chunk: Buffer, at: number) => void,
+  ): void {
     for (let at = 0; at < sizeBytes;) {
-      const { bytesRead } = await from.read(
-        this.#buffer,
-        0,
-        Math.min(chunkBytes, sizeBytes - at),
-        position + at,
-      );
-      if (bytesRead === 0) return;
-      await write(this.#buffer.subarray(0, bytesRead), at);
-      at += bytesRead;
+      const wanted = buffer.subarray(0, Math.min(chunkBytes, sizeBytes - at));
+      const got = from.read(wanted, position + at);
+      if (got === 0) return;
+      write(wanted.subarray(0, got), at);
+      at += got;
     }
   }
 
-  /** Gives the file its full length: a mapping beyond the end would be a SIGBUS. */
-  async finish(): Promise<number> {
-    await this.#file.truncate(this.#end);
+  /** Gives the file its full length: a mapping beyond the end would be a SIGBUS. Returns it. */
+  finish(): number {
+    this.#file.truncate(this.#end);
     return this.#end;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#file.close();
+  [Symbol.dispose](): void {
+    this.#file[Symbol.dispose]();
   }
 }

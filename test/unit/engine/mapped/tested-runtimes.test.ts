@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { open } from "node:fs/promises";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readElf } from "../../../../src/engine/snapshot/mapped/elf.ts";
+import { OpenFile } from "../../../../src/engine/snapshot/mapped/open-file.ts";
 import { mayMap } from "../../../../src/engine/snapshot/mapped/tested-runtimes.ts";
 import type { MappedFile } from "../../../../src/engine/snapshot/mapped/tested-runtimes.ts";
 
@@ -21,39 +21,36 @@ function compile(name: string, source: string, ...options: string[]): string {
   return join(folder, name);
 }
 
-async function facts(path: string) {
-  await using file = await open(path);
-  return await readElf(file);
+function facts(path: string) {
+  using file = new OpenFile(path);
+  return readElf(file);
 }
 
 const advising = "#include <sys/mman.h>\nint main(void){return madvise(0,0,MADV_DONTNEED);}";
 const plain = "#include <stdlib.h>\nint main(void){free(malloc(10));return 0;}";
 
 describe("ELF files", () => {
-  it("name what they import", async () => {
-    expect((await facts(compile("advising", advising)))?.names.has("madvise")).toBe(true);
-    const found = await facts(compile("plain", plain));
+  it("name what they import", () => {
+    expect(facts(compile("advising", advising))?.names.has("madvise")).toBe(true);
+    const found = facts(compile("plain", plain));
     expect(found?.names.has("malloc")).toBe(true);
     expect(found?.names.has("madvise")).toBe(false);
     expect(found?.isGo).toBe(false);
   });
 
-  it("stripped ones too", async () => {
-    expect((await facts(compile("stripped", advising, "-s")))?.names.has("madvise")).toBe(true);
+  it("stripped ones too", () => {
+    expect(facts(compile("stripped", advising, "-s"))?.names.has("madvise")).toBe(true);
   });
 
-  it("static ones import nothing, and other files are none", async () => {
-    expect((await facts(compile("static", plain, "-static")))?.names.size).toBe(0);
+  it("static ones import nothing, and other files are none", () => {
+    expect(facts(compile("static", plain, "-static"))?.names.size).toBe(0);
     writeFileSync(join(folder, "text"), "no program");
-    expect(await facts(join(folder, "text"))).toBeNull();
+    expect(facts(join(folder, "text"))).toBeNull();
   });
 
-  it("a file cut short is an error, not a crash", async () => {
-    writeFileSync(
-      join(folder, "cut"),
-      (await import("node:fs")).readFileSync(compile("whole", plain)).subarray(0, 70),
-    );
-    await expect(facts(join(folder, "cut"))).rejects.toThrow(RangeError);
+  it("a file cut short is an error, not a crash", () => {
+    writeFileSync(join(folder, "cut"), readFileSync(compile("whole", plain)).subarray(0, 70));
+    expect(() => facts(join(folder, "cut"))).toThrow(RangeError);
   });
 });
 
