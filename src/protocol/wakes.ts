@@ -4,7 +4,8 @@ import type { WakeTier } from "./states.ts";
 
 /**
  * The parts of a wake, in their order. Each lasts until the next one begins; a wake has those of its tier.
- * - `handshake`: the kernel has completed the client's handshake, and the engine has not seen it yet
+ * - `handshake`: the kernel has completed the client's handshake, and the engine has not seen it yet; known where the
+ *   function has run before, and not part of the whole
  * - `queue`: seen, and other operations of the function or other restores come first
  * - `sandbox`: checks, and the making of a sandbox where none was prepared
  * - `restore`: from the request to CRIU until its answer
