@@ -3,6 +3,7 @@ import { setTimeout as setTimeoutPromise } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import type { AetherConfig, ConfigProblem } from "../protocol/config.ts";
 import { AetherError, assertNever, toAetherError } from "../protocol/errors.ts";
+import { threadLimits } from "./thread-limits.ts";
 import type { EngineOrder, EngineReport } from "./worker-messages.ts";
 
 export interface StartOptions {
@@ -41,7 +42,12 @@ const stopDeadlineMs = 120_000;
 export async function startEngine(options: StartOptions): Promise<StartResult> {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   const url = options.workerUrl ?? new URL(`./worker.${extension}`, import.meta.url);
-  const worker = new Worker(url, { name: "aether-engine", stdout: true, stderr: true });
+  const worker = new Worker(url, {
+    name: "aether-engine",
+    stdout: true,
+    stderr: true,
+    resourceLimits: threadLimits,
+  });
   for (const stream of [worker.stdout, worker.stderr]) {
     stream.setEncoding("utf8").on("data", (text: string) => options.onOutput?.(text));
   }

@@ -59,11 +59,12 @@ async function measure(count: number) {
   const againAt = performance.now();
   await engine.start(functions, { keep_snapshots: true }, startDeadlineMs);
   const adoptingStartMs = performance.now() - againAt;
-  const view = await engine.requests.state();
-  const asleep = view.functions.filter(({ state }) => state === "WarmSnapshot").length;
-  const prepared = view.functions.reduce((sum, each) => sum + each.prepared, 0);
   // Checksums and the like come after the start.
   await new Promise((resolve) => setTimeout(resolve, 10_000));
+  const view = await engine.requests.state();
+  const awake = view.functions.filter(({ state }) => state !== "WarmSnapshot");
+  const failures = awake.map(({ id, state, lastError }) => ({ id, state, error: lastError }));
+  const prepared = view.functions.reduce((sum, each) => sum + each.prepared, 0);
   const before = cpuMs(engine.pid);
   await new Promise((resolve) => setTimeout(resolve, observedMs));
   const usedMs = cpuMs(engine.pid) - before;
@@ -72,7 +73,8 @@ async function measure(count: number) {
   const imageBytes = view.functions.reduce((sum, each) => sum + (each.snapshot?.sizeBytes ?? 0), 0);
   return {
     functions: count,
-    asleep,
+    asleep: count - failures.length,
+    failures,
     firstStartMs: Math.round(firstStartMs),
     adoptingStartMs: Math.round(adoptingStartMs),
     observedMs,
@@ -96,6 +98,8 @@ else {
   console.log(
     `${result.asleep} of ${result.functions} functions asleep, ${result.prepared} with a wake prepared`,
   );
+  for (const { id, state, error } of result.failures)
+    console.log(`${id} is ${state}: ${error === null ? "no error" : `${error.what}: ${error.why}`}`);
   console.log(
     `start: ${(result.firstStartMs / 1000).toFixed(1)} s making images, ${(result.adoptingStartMs / 1000).toFixed(1)} s taking them over`,
   );

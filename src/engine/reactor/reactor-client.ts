@@ -4,6 +4,7 @@ import type { FunctionAction } from "../../protocol/control.ts";
 import { AetherError, toAetherError } from "../../protocol/errors.ts";
 import type { FunctionView } from "../../protocol/views.ts";
 import type { Image } from "../snapshot/image.ts";
+import { threadLimits } from "../thread-limits.ts";
 import type { ReactorApply, ReactorOrder, ReactorReport, ReactorStart } from "./reactor-messages.ts";
 
 const startDeadlineMs = 60_000;
@@ -28,6 +29,7 @@ export class ReactorClient {
     this.#onNews = onNews;
     this.#worker = new Worker(new URL(`./reactor-worker.${extension}`, import.meta.url), {
       name: "aether-reactor",
+      resourceLimits: threadLimits,
     });
     this.#worker.on("message", (report: ReactorReport) => this.#take(report));
     this.#worker.on("error", (error) => this.#lost(toAetherError(error, "the reactor failed")));

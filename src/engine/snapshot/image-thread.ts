@@ -1,5 +1,6 @@
 /** The image thread as the reactor sees it: one order, one answer, and its end. */
 import { Worker } from "node:worker_threads";
+import { threadLimits } from "../thread-limits.ts";
 import type { FinishedImage, FinishRequest } from "./finish-image.ts";
 
 export interface ImageOrder {
@@ -21,6 +22,7 @@ export class ImageThread implements AsyncDisposable {
     const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
     const worker = new Worker(new URL(`./image-worker.${extension}`, import.meta.url), {
       name: "aether-images",
+      resourceLimits: threadLimits,
     });
     worker.on("message", (answer: ImageAnswer) => this.#take(answer));
     worker.on("error", (error) => this.#lost(error));
