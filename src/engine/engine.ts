@@ -4,8 +4,8 @@ import type { ActionResponse, FunctionAction, LogLine, ReloadResponse } from "..
 import { AetherError } from "../protocol/errors.ts";
 import type { EngineEvent, EventBody } from "../protocol/events.ts";
 import { enginePaths } from "../protocol/paths.ts";
-import type { EngineView, FunctionView } from "../protocol/views.ts";
 import type { NumberedWake } from "../protocol/wakes.ts";
+import type { ConnectionCounts, EngineView, FunctionView } from "../protocol/views.ts";
 import type { ControlCore, CoreChange } from "./api/control-core.ts";
 import { ChangePublisher } from "./change-publisher.ts";
 import { diffConfig } from "./config/diff.ts";
@@ -185,6 +185,10 @@ export class Engine implements ControlCore {
 
   events(tail: number): readonly EngineEvent[] {
     return this.#events.tail(tail);
+  }
+
+  connections(): Promise<ConnectionCounts> {
+    return this.#reactor.connections();
   }
 
   logs(functionId: string | null, tail: number): readonly LogLine[] {

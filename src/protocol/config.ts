@@ -29,6 +29,8 @@ export interface IdleConfig {
   readonly snapshotAfterMs: number | null;
   /** Idle open connections do not keep the function awake. */
   readonly ignoreOpen: boolean;
+  /** Hand memory back to the machine's swap while suspended. */
+  readonly reclaim: boolean;
 }
 
 export interface FunctionConfig {
@@ -77,6 +79,8 @@ export interface EngineConfig {
   readonly maxParallelRestores: number;
   /** Functions without a `warm_pool` of their own for which a wake is prepared; `null`: as many as memory allows. */
   readonly warmPool: number | null;
+  /** Most memory of idle and suspended functions together; `null`: no limit. */
+  readonly memoryBudgetBytes: number | null;
 }
 
 export interface AetherConfig {

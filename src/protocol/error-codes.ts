@@ -48,6 +48,11 @@ export const errorCodes = {
     "user",
     "An id that is too long or has characters that leave a path.",
   ),
+  AE_CONFIG_NO_SWAP: entry(
+    "HardValidationError",
+    "user",
+    "`idle.reclaim` is asked for on a machine without active swap.",
+  ),
   AE_CONFIG_CONTRADICTION: entry("HardValidationError", "user", "Two settings exclude each other."),
   // StateTransitionError
   AE_INVALID_STATE_TRANSITION: entry(
@@ -115,6 +120,13 @@ export const errorCodes = {
   ),
   AE_WAKE_WRONG_PORT: entry("WakeError", "user", "The function listens elsewhere than on its trigger port."),
   AE_CONNECTIONS_OPEN: entry("WakeError", "user", "Open connections keep the function from sleeping."),
+  // ProfileError
+  AE_PROFILE_UNREADABLE: entry("ProfileError", "user", "A traffic profile is missing or cannot be read."),
+  AE_PROFILE_INVALID: entry(
+    "ProfileError",
+    "user",
+    "A line of a traffic profile is wrong; line and column are told.",
+  ),
   // EngineError
   AE_ENGINE_RUNNING: entry("EngineError", "user", "An engine of this name is already running."),
   AE_ENGINE_NOT_RUNNING: entry("EngineError", "user", "No engine of this name is running."),

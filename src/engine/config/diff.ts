@@ -23,6 +23,7 @@ const liveEngineFields: ReadonlySet<keyof EngineConfig> = new Set([
   "onViolation",
   "logLevel",
   "maxParallelRestores",
+  "memoryBudgetBytes",
 ]);
 
 export interface ChangedFunction {

@@ -125,6 +125,7 @@ function idleConfig(idle: FunctionInput["idle"]): IdleConfig {
       suspend !== undefined ? suspend : Math.min(defaultSuspendMs, snapshot ?? defaultSuspendMs),
     snapshotAfterMs: snapshot !== undefined ? snapshot : Math.max(defaultSnapshotMs, suspend ?? 0),
     ignoreOpen: idle.ignore_open,
+    reclaim: idle.reclaim,
   };
 }
 

@@ -86,8 +86,13 @@ export const idleSchema = z.strictObject(
       .describe(
         "Whether the function may sleep although idle connections are open; before a snapshot they are closed.",
       ),
+    reclaim: flag
+      .default(false)
+      .describe(
+        "Whether a suspended function's memory is handed back to the machine: written to swap or zram, and read back as it is touched again. Needs active swap.",
+      ),
   },
-  rule("a mapping with suspend_after, snapshot_after, ignore_open"),
+  rule("a mapping with suspend_after, snapshot_after, ignore_open, reclaim"),
 );
 
 /** A text; the reader of the file has already turned plain numbers and true/false back into what was written. */
@@ -262,6 +267,12 @@ export const engineSchema = z.strictObject(
       .describe(
         "For how many functions a wake is prepared while they sleep; who was woken last keeps its place. Functions with a `warm_pool` of their own come on top. Default: as many as fit in a twentieth of the machine's memory.",
       ),
+    memory_budget: size
+      .optional()
+      .describe(
+        "Most memory of all idle and suspended functions together. Above it the least recently used ones become snapshots, suspended ones first; one with `snapshot_after: never` stays. Default: no limit.",
+      )
+      .meta({ examples: ["2GiB"] }),
   },
   rule("a mapping of engine settings"),
 );

@@ -46,6 +46,7 @@ async function beginAsleep(core: FunctionCore, cause: string): Promise<void> {
   if (core.closing) return;
   const problem = await core.around.warmUp(core.config, core.held.addresses);
   if (problem !== null) core.notice(`a warm-up request failed: ${problem}`);
+  core.awakeMemoryBytes = instance.stats().memoryBytes;
   core.machine.setActivity("dumping");
   let image: Image;
   try {

@@ -75,6 +75,8 @@ export class FunctionCore implements PoolMember {
   coldStarts = 0;
   exits = 0;
   violations = 0;
+  /** Of its instance, just before it last went to sleep. */
+  awakeMemoryBytes: number | null = null;
   lastError: ErrorData | null = null;
   /** Set while we end the instance ourselves: its exit is no crash. */
   ending = false;

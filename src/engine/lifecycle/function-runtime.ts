@@ -2,7 +2,7 @@
 import type { FunctionConfig } from "../../protocol/config.ts";
 import type { FunctionAction } from "../../protocol/control.ts";
 import { AetherError, assertNever, toAetherError } from "../../protocol/errors.ts";
-import type { FunctionView } from "../../protocol/views.ts";
+import type { ConnectionCount, FunctionView } from "../../protocol/views.ts";
 import type { Image } from "../snapshot/image.ts";
 import type { IdleDecision } from "../wake/idle-monitor.ts";
 import type { TakenListener } from "./driver.ts";
@@ -203,6 +203,13 @@ export class FunctionRuntime {
   /** The image of the moment, for a clean-up or for the next engine. */
   get image(): Image | null {
     return this.#core.image;
+  }
+
+  /** @param toWallMs what makes a wall clock time of a monotonic one */
+  connections(toWallMs: number): ConnectionCount {
+    const { id, idle, held } = this.#core;
+    const { opened, open, lastChangeMs } = idle.counts(held.ports);
+    return { id, opened, open, lastChangeMs: lastChangeMs === 0 ? null : lastChangeMs + toWallMs };
   }
 
   view(): FunctionView {

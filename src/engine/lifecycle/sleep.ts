@@ -27,6 +27,7 @@ export async function suspend(core: FunctionCore, cause: string): Promise<void> 
     return;
   }
   core.idle.stop();
+  core.awakeMemoryBytes = instance.stats().memoryBytes;
   const lastActivity = core.idle.lastActivity(core.held.ports);
   try {
     await instance.suspend();
@@ -75,6 +76,7 @@ async function layDown(
     core.connections[Symbol.dispose]();
     instance.resume();
   }
+  if (core.machine.state === "Running") core.awakeMemoryBytes = instance.stats().memoryBytes;
   if (core.config.idle.ignoreOpen) for (const socket of instance.takeConnections()) endConnection(socket);
   if (!(await connectionsAllow(core, instance, order))) return goOnRunning(core, instance);
   const golden = core.config.sleep === "golden" && core.image?.manifest.golden === true;

@@ -3,7 +3,7 @@ import type { FunctionConfig } from "../../protocol/config.ts";
 import type { FunctionAction } from "../../protocol/control.ts";
 import { AetherError, toAetherError } from "../../protocol/errors.ts";
 import type { EventBody } from "../../protocol/events.ts";
-import type { FunctionView } from "../../protocol/views.ts";
+import type { ConnectionCount, FunctionView } from "../../protocol/views.ts";
 import type { TakenListener } from "../lifecycle/driver.ts";
 import type { FunctionRuntime } from "../lifecycle/function-runtime.ts";
 import type { Image } from "../snapshot/image.ts";
@@ -37,6 +37,11 @@ export class FunctionTable {
   /** `null` for one that is not there (any more). */
   view(id: string): FunctionView | null {
     return this.#functions.get(id)?.view() ?? null;
+  }
+
+  /** @param toWallMs what makes a wall clock time of a monotonic one */
+  connections(toWallMs: number): readonly ConnectionCount[] {
+    return [...this.#functions.values()].map((runtime) => runtime.connections(toWallMs));
   }
 
   /** Brings all functions to their first states. One that fails is reported, and holds up no other. */

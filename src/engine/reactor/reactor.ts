@@ -10,7 +10,7 @@ import type { FunctionAction } from "../../protocol/control.ts";
 import { toAetherError } from "../../protocol/errors.ts";
 import type { AetherError } from "../../protocol/errors.ts";
 import type { EventBody } from "../../protocol/events.ts";
-import type { FunctionView } from "../../protocol/views.ts";
+import type { ConnectionCounts, FunctionView } from "../../protocol/views.ts";
 import { ChangePublisher } from "../change-publisher.ts";
 import { FunctionRuntime } from "../lifecycle/function-runtime.ts";
 import type { FunctionSurroundings } from "../lifecycle/function-core.ts";
@@ -231,6 +231,12 @@ export class Reactor {
   /** Carries out an order on one function. Rejects with a typed error. */
   action(functionId: string, action: FunctionAction): Promise<FunctionView> {
     return this.#table.action(functionId, action);
+  }
+
+  /** The connections of all functions, as the kernel's program counts them at this moment. */
+  connections(): ConnectionCounts {
+    const toWallMs = Date.now() - monotonicMs();
+    return { atMs: Date.now(), functions: this.#table.connections(toWallMs) };
   }
 
   /** The engine has taken in so much of a function's output. */

@@ -17,7 +17,7 @@ const base: FunctionConfig = {
   privileged: false,
   sleep: "keep",
   start: "snapshot",
-  idle: { suspendAfterMs: 1, snapshotAfterMs: 2, ignoreOpen: false },
+  idle: { suspendAfterMs: 1, snapshotAfterMs: 2, ignoreOpen: false, reclaim: false },
   connections: "refuse",
   restoreBudgetMs: 15,
   onViolation: "fail",
@@ -42,6 +42,7 @@ const config = (
     logLevel: "info",
     maxParallelRestores: 2,
     warmPool: null,
+    memoryBudgetBytes: null,
     ...engine,
   },
   functions,
@@ -49,7 +50,7 @@ const config = (
 
 describe("needsReplacement", () => {
   it.each<Partial<FunctionConfig>>([
-    { idle: { suspendAfterMs: null, snapshotAfterMs: 2, ignoreOpen: true } },
+    { idle: { suspendAfterMs: null, snapshotAfterMs: 2, ignoreOpen: true, reclaim: false } },
     { restoreBudgetMs: 20 },
     { onViolation: "serve" },
     { onRestoreFailure: "cold" },

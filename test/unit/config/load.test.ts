@@ -44,6 +44,7 @@ describe("defaults", () => {
         logLevel: "info",
         maxParallelRestores: testMachine.cores,
         warmPool: null,
+        memoryBudgetBytes: null,
       },
       functions: [
         {
@@ -60,7 +61,7 @@ describe("defaults", () => {
           privileged: false,
           sleep: "keep",
           start: "snapshot",
-          idle: { suspendAfterMs: 30_000, snapshotAfterMs: 300_000, ignoreOpen: false },
+          idle: { suspendAfterMs: 30_000, snapshotAfterMs: 300_000, ignoreOpen: false, reclaim: false },
           connections: "refuse",
           restoreBudgetMs: 15,
           onViolation: "fail",
@@ -99,6 +100,7 @@ describe("defaults", () => {
       suspendAfterMs,
       snapshotAfterMs,
       ignoreOpen: false,
+      reclaim: false,
     });
   });
 
