@@ -247,10 +247,12 @@ export class Engine implements ControlCore {
       throw validationError(loaded.problems);
     }
     const { engine } = this.#config;
-    // The name is how this engine is found, and its snapshots lie where they lie: both stay until it is started again.
+    // The name is how this engine is found, its snapshots lie where they lie, and its CRIUs are started: these stay until
+    // it is started again.
+    const { name, snapshotDir, breakpoints } = engine;
     const config: AetherConfig = {
       ...loaded.config,
-      engine: { ...loaded.config.engine, name: engine.name, snapshotDir: engine.snapshotDir },
+      engine: { ...loaded.config.engine, name, snapshotDir, breakpoints },
     };
     const diff = diffConfig(this.#config, config);
     this.#config = config;

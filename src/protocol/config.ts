@@ -79,6 +79,8 @@ export interface EngineConfig {
   readonly maxParallelRestores: number;
   /** Functions without a `warm_pool` of their own for which a wake is prepared; `null`: as many as memory allows. */
   readonly warmPool: number | null;
+  /** How CRIU stops the threads of a restored process: `hardware` breakpoints, or `none` of them (CRIU_FAULT=130). */
+  readonly breakpoints: "hardware" | "none";
   /** Most memory of idle and suspended functions together; `null`: no limit. */
   readonly memoryBudgetBytes: number | null;
 }

@@ -105,6 +105,7 @@ export class FakeCore implements ControlCore {
           logLevel: "info",
           maxParallelRestores: 4,
           warmPool: null,
+          breakpoints: "hardware",
           memoryBudgetBytes: null,
         },
         phase: this.phase,

@@ -98,6 +98,7 @@ export function fakeEngineView(functions: readonly FunctionView[]): EngineView {
         logLevel: "info",
         maxParallelRestores: 4,
         warmPool: null,
+        breakpoints: "hardware",
         memoryBudgetBytes: null,
       },
       phase: "running",

@@ -267,6 +267,11 @@ export const engineSchema = z.strictObject(
       .describe(
         "For how many functions a wake is prepared while they sleep; who was woken last keeps its place. Functions with a `warm_pool` of their own come on top. Default: as many as fit in a twentieth of the machine's memory.",
       ),
+    breakpoints: oneOf(["hardware", "none"])
+      .default("hardware")
+      .describe(
+        "How CRIU stops the threads of a restored process: with `hardware` breakpoints, or with `none` (CRIU_FAULT=130), which is faster on some virtual machines. `aether doctor` measures both.",
+      ),
     memory_budget: size
       .optional()
       .describe(

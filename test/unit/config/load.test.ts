@@ -44,6 +44,7 @@ describe("defaults", () => {
         logLevel: "info",
         maxParallelRestores: testMachine.cores,
         warmPool: null,
+        breakpoints: "hardware",
         memoryBudgetBytes: null,
       },
       functions: [
