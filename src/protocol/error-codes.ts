@@ -82,6 +82,11 @@ export const errorCodes = {
     "Namespaces, mounts or cgroups could not be made.",
   ),
   AE_CRASH_LOOP: entry("SandboxError", "user", "The function keeps ending; the next start waits."),
+  AE_RECLAIM_FAILED: entry(
+    "SandboxError",
+    "system",
+    "The memory of a suspended function could not be handed back; it stays suspended.",
+  ),
   // CriuError
   AE_CRIU_UNAVAILABLE: entry(
     "CriuError",

@@ -38,6 +38,14 @@ export interface InstanceStats {
   readonly cpuMs: number | null;
 }
 
+export interface ReclaimResult {
+  /** Anonymous memory present before, and how much less afterwards; bytes. */
+  readonly beforeBytes: number;
+  readonly reclaimedBytes: number;
+  /** It was thawed in the middle. */
+  readonly interrupted: boolean;
+}
+
 /** One running copy of a function. */
 export interface Instance {
   readonly id: string;
@@ -59,6 +67,11 @@ export interface Instance {
   suspend(): Promise<void>;
   /** Lets a frozen instance go on. */
   resume(): void;
+  /**
+   * Hands the memory of a frozen instance back to the machine's swap. Ends early when it is thawed or killed.
+   * @throws AetherError AE_RECLAIM_FAILED
+   */
+  reclaim(): Promise<ReclaimResult>;
   /** Signals its first process and waits; kills what is left at the deadline. */
   stop(signal: string, timeoutMs: number): Promise<void>;
   /** Ends it at once, with all its processes. Resolves when they are gone. */

@@ -5,6 +5,7 @@ import { AetherError, assertNever, toAetherError } from "../../protocol/errors.t
 import type { ConnectionCount, FunctionView } from "../../protocol/views.ts";
 import type { Image } from "../snapshot/image.ts";
 import type { IdleDecision } from "../wake/idle-monitor.ts";
+import type { IdleFunction } from "../wake/memory-budget.ts";
 import type { TakenListener } from "./driver.ts";
 import { FunctionCore } from "./function-core.ts";
 import type { FunctionParts, FunctionSurroundings } from "./function-core.ts";
@@ -198,6 +199,43 @@ export class FunctionRuntime {
     core.machine.setActivity(null);
     core.machine.instanceGone(core.image !== null);
     return core.held.detach();
+  }
+
+  /** As the memory budget sees it; `null` where it has no process, is in use, or something is under way. */
+  get idleMemory(): IdleFunction | null {
+    const { machine, instance, config, idle, held } = this.#core;
+    const { state } = machine;
+    if (instance === null || !this.#atRest()) return null;
+    // Without a port nobody sees whether it is used.
+    if (state !== "Suspended" && (state !== "Running" || config.triggerPort === null)) return null;
+    const { memoryBytes } = instance.stats();
+    if (memoryBytes === null) return null;
+    return {
+      id: this.id,
+      tier: state === "Suspended" ? "suspended" : "running",
+      memoryBytes,
+      lastUsedMs: idle.lastActivity(held.ports),
+      mayGoDown: config.idle.snapshotAfterMs !== null,
+    };
+  }
+
+  #atRest(): boolean {
+    const { closing, machine, queue, idle, held } = this.#core;
+    return !closing && machine.activity === null && queue.isIdle && idle.openConnections(held.ports) === 0;
+  }
+
+  /** Becomes a snapshot because the engine's memory is short. False: it did not, as it is in use or cannot be saved. */
+  async demote(): Promise<boolean> {
+    const core = this.#core;
+    if (!this.#atRest()) return false;
+    const { instance } = core;
+    return await core.queue.run(async () => {
+      if (core.closing || instance === null || core.instance !== instance) return false;
+      // The kernel's counters are a hint; the sockets themselves are asked before a function goes to sleep.
+      if (instance.openConnections() > 0) return false;
+      await goToSleep(core, { cause: "memory budget", automatic: true });
+      return core.machine.state === "WarmSnapshot";
+    });
   }
 
   /** The image of the moment, for a clean-up or for the next engine. */

@@ -4,6 +4,7 @@ import { AetherError, toAetherError } from "../../protocol/errors.ts";
 import type { FunctionCore } from "./function-core.ts";
 import type { Instance } from "./driver.ts";
 import { prepareNext, prove } from "./prepare.ts";
+import { reclaimSoon } from "./reclaim.ts";
 import { awaitConnection, endInstance, watchIdle } from "./running.ts";
 
 /** How long a snapshot ordered by a person waits for open connections to close. */
@@ -47,6 +48,7 @@ export async function suspend(core: FunctionCore, cause: string): Promise<void> 
   watchIdle(core, true, cause === "idle" ? lastActivity : startedAt);
   awaitConnection(core, 0);
   core.connections.watch(instance.takeConnections(), () => core.reactions.connection("data"));
+  reclaimSoon(core, instance);
 }
 
 /** Running, Suspended or Uninitialized (with an instance just started) -> WarmSnapshot. */

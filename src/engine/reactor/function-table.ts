@@ -7,6 +7,7 @@ import type { ConnectionCount, FunctionView } from "../../protocol/views.ts";
 import type { TakenListener } from "../lifecycle/driver.ts";
 import type { FunctionRuntime } from "../lifecycle/function-runtime.ts";
 import type { Image } from "../snapshot/image.ts";
+import type { IdleFunction } from "../wake/memory-budget.ts";
 import { Gate } from "../wake/gate.ts";
 
 export interface FunctionTableParts {
@@ -120,6 +121,21 @@ export class FunctionTable {
     this.#parts.unmake(id);
     this.#parts.changed(id);
     return listeners;
+  }
+
+  /** Functions with a process that nobody uses just now. */
+  idleFunctions(): readonly IdleFunction[] {
+    return [...this.#functions.values()].flatMap((runtime) => runtime.idleMemory ?? []);
+  }
+
+  /** Makes a snapshot of an idle function. False: it stays as it is. */
+  async demote(id: string): Promise<boolean> {
+    try {
+      return (await this.#functions.get(id)?.demote()) ?? false;
+    } catch (error) {
+      this.#report(id, error);
+      return false;
+    }
   }
 
   /** Carries out an order of a person. Rejects with a typed error. */

@@ -5,10 +5,9 @@
 import { mkdirSync } from "node:fs";
 import { totalmem } from "node:os";
 import { Epoll } from "../../ffi/epoll.ts";
-import type { FunctionConfig } from "../../protocol/config.ts";
+import type { EngineConfig, FunctionConfig } from "../../protocol/config.ts";
 import type { FunctionAction } from "../../protocol/control.ts";
-import { toAetherError } from "../../protocol/errors.ts";
-import type { AetherError } from "../../protocol/errors.ts";
+import { AetherError, toAetherError } from "../../protocol/errors.ts";
 import type { EventBody } from "../../protocol/events.ts";
 import type { ConnectionCounts, FunctionView } from "../../protocol/views.ts";
 import { ChangePublisher } from "../change-publisher.ts";
@@ -26,6 +25,7 @@ import { monotonicMs } from "../monotonic.ts";
 import { FrozenConnections } from "../wake/frozen-connections.ts";
 import { HeldListeners } from "../wake/held-listeners.ts";
 import { IdleMonitor } from "../wake/idle-monitor.ts";
+import { MemoryBudget } from "../wake/memory-budget.ts";
 import { PortPrograms } from "../wake/port-programs.ts";
 import { warmUp } from "../wake/warm-up.ts";
 import { poolCapacity, WarmPool } from "../wake/warm-pool.ts";
@@ -54,6 +54,7 @@ export class Reactor {
   readonly #publisher: ChangePublisher<string>;
   readonly #output = new Map<string, FunctionOutput>();
   readonly #table: FunctionTable;
+  readonly #budget: MemoryBudget;
   readonly #context: SandboxContext;
   readonly #images: ImageThread;
   #launcher: Promise<Launcher>;
@@ -107,9 +108,16 @@ export class Reactor {
         this.#cgroups.removeFunction(id);
       },
       emit: (event) => this.#emit(event),
-      changed: (id) => this.#publisher.mark(id),
+      changed: (id) => this.#changed(id),
       discard: (path) => this.#context.discard(path),
       parallelStarts: start.engine.maxParallelRestores,
+    });
+    this.#budget = new MemoryBudget({
+      budgetBytes: start.engine.memoryBudgetBytes,
+      idleFunctions: () => this.#table.idleFunctions(),
+      demote: (id) => this.#table.demote(id),
+      notice: (text) => this.#emit({ type: "notice", functionId: null, text }),
+      monotonic: monotonicMs,
     });
   }
 
@@ -125,6 +133,7 @@ export class Reactor {
       for (const path of [start.snapshotRoot, start.tmpRoot])
         mkdirSync(path, { recursive: true, mode: 0o700 });
       const cgroups = cleanup.adopt(EngineCgroups.create(start.cgroupName), (made) => void made.remove());
+      requireMemoryFigures(start.engine, cgroups);
       const ports = cleanup.use(PortPrograms.load(start.bpfDirectory, cgroups.root));
       const parts: { current: Reactor | null } = { current: null };
       const lost = (error: AetherError): void => parts.current?.launcherLost(error);
@@ -187,12 +196,17 @@ export class Reactor {
     this.#report({ type: "views", changed: views, order: this.#table.ids });
   }
 
+  #changed(id: string): void {
+    this.#publisher.mark(id);
+    this.#budget.note();
+  }
+
   #surroundings(): FunctionSurroundings {
     return {
       now: () => this.#context.now(),
       monotonic: () => this.#context.monotonic(),
       emit: (event) => this.#emit(event),
-      changed: (id) => this.#publisher.mark(id),
+      changed: (id) => this.#changed(id),
       discard: (path) => this.#context.discard(path),
       seal: (image) => this.#report({ type: "seal", image }),
       restores: this.#restores,
@@ -224,7 +238,9 @@ export class Reactor {
 
   /** Applies a new configuration. */
   async apply(order: ReactorApply): Promise<void> {
+    requireMemoryFigures(order.engine, this.#cgroups);
     this.#restores.resize(order.engine.maxParallelRestores);
+    this.#budget.resize(order.engine.memoryBudgetBytes);
     await this.#table.apply(order);
   }
 
@@ -247,6 +263,7 @@ export class Reactor {
   /** Ends everything in order. Returns the images that are there. */
   async stop(): Promise<Image[]> {
     this.#closing = true;
+    this.#budget[Symbol.dispose]();
     const images = await this.#table.stop();
     this.#publisher[Symbol.dispose]();
     const launcher = await this.#launcher;
@@ -257,4 +274,13 @@ export class Reactor {
     this.#epoll[Symbol.dispose]();
     return images;
   }
+}
+
+/** A budget of what nobody counts would be a promise without meaning. */
+function requireMemoryFigures(engine: EngineConfig, cgroups: EngineCgroups): void {
+  if (engine.memoryBudgetBytes === null || cgroups.memoryProblem === null) return;
+  throw new AetherError("AE_MACHINE_NOT_READY", "engine.memory_budget cannot be kept", {
+    why: cgroups.memoryProblem,
+    hint: "Boot with cgroup_enable=memory, or leave memory_budget out.",
+  });
 }
