@@ -254,17 +254,23 @@ export class Engine implements ControlCore {
       ...loaded.config,
       engine: { ...loaded.config.engine, name, snapshotDir, breakpoints },
     };
-    const diff = diffConfig(this.#config, config);
-    this.#config = config;
-    this.#order = config.functions.map(({ id }) => id);
-    this.#options.onConfigFile(config.file);
-    await this.#reactor.apply({
-      engine: config.engine,
-      added: diff.added,
-      replaced: diff.changed.filter((change) => change.needsReplacement).map((change) => change.next),
-      updated: diff.changed.filter((change) => !change.needsReplacement).map((change) => change.next),
-      removed: diff.removed.map(({ id }) => id),
-    });
+    const before = this.#config;
+    const diff = diffConfig(before, config);
+    this.#putInForce(config);
+    try {
+      await this.#reactor.apply({
+        engine: config.engine,
+        added: diff.added,
+        replaced: diff.changed.filter((change) => change.needsReplacement).map((change) => change.next),
+        updated: diff.changed.filter((change) => !change.needsReplacement).map((change) => change.next),
+        removed: diff.removed.map(({ id }) => id),
+      });
+    } catch (error) {
+      // Nothing of it was done: what served before goes on, under the configuration it has.
+      this.#putInForce(before);
+      this.#states.mark("state");
+      throw error;
+    }
     for (const { id } of diff.removed) this.#forget(id);
     const response: ReloadResponse = {
       added: diff.added.map(({ id }) => id),
@@ -276,6 +282,12 @@ export class Engine implements ControlCore {
     this.emit({ type: "reload", ...response });
     this.#states.mark("state");
     return response;
+  }
+
+  #putInForce(config: AetherConfig): void {
+    this.#config = config;
+    this.#order = config.functions.map(({ id }) => id);
+    this.#options.onConfigFile(config.file);
   }
 
   #forget(functionId: string): void {

@@ -13,6 +13,10 @@ export interface WarmupRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | null;
+  /** What of the answer a restored copy must repeat: all of it but Date, or the status alone. */
+  readonly compare: "answer" | "status";
+  /** Headers of the answer that may differ; in small letters. */
+  readonly ignoreHeaders: readonly string[];
 }
 
 export interface UserConfig {
@@ -60,6 +64,8 @@ export interface FunctionConfig {
   /** Wakes prepared ahead; `null`: one, where the engine's pool has room. */
   readonly warmPool: number | null;
   readonly warmup: readonly WarmupRequest[];
+  /** A new version must prove itself by its warm-up requests before it replaces the running one. */
+  readonly proveDeploy: boolean;
   /** As "SIGTERM". */
   readonly stopSignal: string;
   readonly stopTimeoutMs: number;

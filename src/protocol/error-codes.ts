@@ -95,6 +95,11 @@ export const errorCodes = {
   ),
   AE_DUMP_FAILED: entry("CriuError", "system", "A snapshot could not be made; the function keeps running."),
   AE_RESTORE_FAILED: entry("CriuError", "system", "A snapshot could not be restored."),
+  AE_PROOF_FAILED: entry(
+    "CriuError",
+    "user",
+    "A restored copy answers a warm-up request otherwise than the function did before its snapshot.",
+  ),
   AE_SNAPSHOT_NOT_FOUND: entry("CriuError", "user", "The function has no snapshot."),
   AE_SNAPSHOT_REFUSED: entry(
     "CriuError",

@@ -48,6 +48,7 @@ export function fakeFunction(id: string, changes: Partial<FunctionView> = {}): F
       image: "auto",
       warmPool: null,
       warmup: [],
+      proveDeploy: true,
       stopSignal: "SIGTERM",
       stopTimeoutMs: 5000,
     },

@@ -28,7 +28,8 @@ export function fakeConfig(id: string, port: number | null): PublicFunctionConfi
     onRestoreFailure: "fail",
     image: "auto",
     warmPool: null,
-    warmup: [{ method: "GET", path: "/", headers: {}, body: null }],
+    warmup: [{ method: "GET", path: "/", headers: {}, body: null, compare: "answer", ignoreHeaders: [] }],
+    proveDeploy: true,
     stopSignal: "SIGTERM",
     stopTimeoutMs: 5_000,
   };

@@ -158,7 +158,12 @@ export function toFunctionConfig(
     onRestoreFailure: input.on_restore_failure,
     image: input.image,
     warmPool: input.warm_pool ?? null,
-    warmup: input.warmup.map((request) => ({ ...request, body: request.body ?? null })),
+    warmup: input.warmup.map(({ ignore_headers: ignored, ...request }) => ({
+      ...request,
+      body: request.body ?? null,
+      ignoreHeaders: ignored.map((name) => name.toLowerCase()),
+    })),
+    proveDeploy: input.prove_deploy,
     stopSignal: input.stop_signal,
     stopTimeoutMs: input.stop_timeout,
   };

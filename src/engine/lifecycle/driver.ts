@@ -5,6 +5,7 @@
 import type { Fd } from "../../ffi/fd.ts";
 import type { ListenAddress } from "../../ffi/socket.ts";
 import type { FunctionConfig } from "../../protocol/config.ts";
+import type { AnsweredRequest } from "../wake/warm-up.ts";
 import type { Image } from "../snapshot/image.ts";
 
 /** How an instance ended. */
@@ -125,9 +126,10 @@ export interface InstanceDriver extends AsyncDisposable {
   proceed(instance: Instance): Promise<void>;
   /**
    * Restores an image three times away from real clients and sees that it answers.
-   * @returns the median of the restores, ms. @throws AetherError AE_RESTORE_FAILED
+   * @param before the warm-up requests as they were answered before the snapshot: a copy must repeat them
+   * @returns the median of the restores, ms. @throws AetherError AE_RESTORE_FAILED, AE_PROOF_FAILED
    */
-  prove(image: Image): Promise<number>;
+  prove(image: Image, before: readonly AnsweredRequest[]): Promise<number>;
   /** Makes ready what the next wakes from this image need, so many at once. Failing is no error: the wake does it then. */
   prepare(image: Image, count: number): Promise<void>;
   /** How many wakes are prepared. */

@@ -72,6 +72,7 @@ export class FunctionRuntime {
 
   /**
    * Brings the function to its first state.
+   * @param adopted an image that it begins with, asleep
    * @param inherited listeners of the version it replaces, clients queued on them included
    * @returns whether it got there; what went wrong has been reported then
    */
@@ -79,7 +80,9 @@ export class FunctionRuntime {
     const core = this.#core;
     if (inherited.length > 0) core.held.hold(inherited);
     try {
-      await core.queue.run(() => (adopted === null ? begin(core, cause) : beginAdopted(core, adopted)));
+      await core.queue.run(() =>
+        adopted === null ? begin(core, cause) : beginAdopted(core, adopted, cause),
+      );
       return true;
     } catch (error) {
       core.report(toAetherError(error, `${core.id}: it could not be started`));
@@ -199,6 +202,12 @@ export class FunctionRuntime {
     core.machine.setActivity(null);
     core.machine.instanceGone(core.image !== null);
     return core.held.detach();
+  }
+
+  /** A new version of it has failed to prove itself: this one stays. */
+  keepInPlace(error: AetherError): void {
+    this.#core.report(error);
+    this.#core.notice("its new version has not proved itself; the former one goes on serving");
   }
 
   /** As the memory budget sees it; `null` where it has no process, is in use, or something is under way. */

@@ -105,7 +105,7 @@ async function becomeGolden(core: FunctionCore): Promise<boolean> {
   if (image === null) return false;
   core.machine.setActivity("restoring");
   try {
-    core.image = await prove(core, image);
+    core.image = await prove(core, image, []);
     core.around.seal(core.image);
     return true;
   } catch (error) {

@@ -13,6 +13,11 @@ import { Gate } from "../wake/gate.ts";
 export interface FunctionTableParts {
   /** Makes a function with all it needs; nothing of it runs yet. Throws AetherError. */
   make(config: FunctionConfig): FunctionRuntime;
+  /**
+   * Starts a new version of a function away from its clients, and lets it prove itself.
+   * @returns the image it begins with; `null` where there is nothing to prove
+   */
+  rehearse(config: FunctionConfig): Promise<Image | null>;
   /** Gives up what `make` took from the machine. */
   unmake(id: string): void;
   emit(event: EventBody): void;
@@ -55,7 +60,8 @@ export class FunctionTable {
         gate.run(async () => {
           // A reload may have replaced it while it waited for its turn.
           if (runtime !== null && this.#functions.get(runtime.id) === runtime) {
-            await runtime.begin(adopted[runtime.id] ?? null, [], "start");
+            const image = adopted[runtime.id] ?? null;
+            await runtime.begin(image, [], image === null ? "start" : "adopted");
           }
           done += 1;
           this.#parts.emit({ type: "progress", ready: done, total: functions.length });
@@ -65,8 +71,10 @@ export class FunctionTable {
   }
 
   /**
-   * Applies a difference. Whatever must give way ends first; the listeners it leaves, clients queued on them included,
-   * go to whichever function has the port now.
+   * Applies a difference. New versions that have something to prove do so first, beside those that serve: if one fails, all
+   * stays as it is. Then whatever must give way ends; the listeners it leaves, clients queued on them included, go to
+   * whichever function has the port now.
+   * @throws AetherError of the first new version that failed; nothing has changed then
    */
   async apply(change: {
     readonly added: readonly FunctionConfig[];
@@ -74,6 +82,7 @@ export class FunctionTable {
     readonly updated: readonly FunctionConfig[];
     readonly removed: readonly string[];
   }): Promise<void> {
+    const proven = await this.#proveAll(change.replaced);
     for (const config of change.updated) this.#functions.get(config.id)?.update(config);
     const ending = [...change.removed, ...change.replaced.map(({ id }) => id)];
     const freed = (await Promise.all(ending.map((id) => this.#end(id)))).flat();
@@ -85,9 +94,32 @@ export class FunctionTable {
         const inherited = freed.filter(({ port }) => port === config.triggerPort);
         const runtime = this.#add(config);
         if (runtime === null) for (const { fd } of inherited) fd.close();
-        else await runtime.begin(null, inherited, "reload");
+        else await runtime.begin(proven.get(config.id) ?? null, inherited, "reload");
       }),
     );
+  }
+
+  /** Images of the new versions that have proved themselves. All or none: those of the others are given up. */
+  async #proveAll(replaced: readonly FunctionConfig[]): Promise<ReadonlyMap<string, Image>> {
+    const gate = new Gate(this.#parts.parallelStarts);
+    const images = new Map<string, Image>();
+    const failures: AetherError[] = [];
+    await Promise.all(
+      replaced.map(async (config) => {
+        try {
+          const image = await gate.run(() => this.#parts.rehearse(config));
+          if (image !== null) images.set(config.id, image);
+        } catch (error) {
+          const failure = toAetherError(error, `${config.id}: its new version could not be tried`);
+          failures.push(failure);
+          this.#functions.get(config.id)?.keepInPlace(failure);
+        }
+      }),
+    );
+    const [first] = failures;
+    if (first === undefined) return images;
+    for (const { directory } of images.values()) this.#parts.discard(directory);
+    throw first;
   }
 
   /** A function that cannot even be made is reported, and is not there. */

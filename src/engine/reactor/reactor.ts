@@ -32,6 +32,7 @@ import { poolCapacity, WarmPool } from "../wake/warm-pool.ts";
 import { FunctionTable } from "./function-table.ts";
 import { OutputFlow } from "./output-flow.ts";
 import { OutputTail } from "./output-tail.ts";
+import { mustProve, rehearse } from "./rehearse.ts";
 import type { ReactorApply, ReactorReport, ReactorStart } from "./reactor-messages.ts";
 
 /** Views cross to the engine's thread at most so often. */
@@ -103,6 +104,7 @@ export class Reactor {
     };
     this.#table = new FunctionTable({
       make: (config) => this.#make(config),
+      rehearse: (config) => this.#rehearse(config),
       unmake: (id) => {
         this.#output.delete(id);
         this.#cgroups.removeFunction(id);
@@ -229,6 +231,22 @@ export class Reactor {
     const idle = new IdleMonitor(this.#ports);
     const connections = new FrozenConnections(this.#epoll);
     return new FunctionRuntime(config, { driver, held, idle, connections }, this.#surroundings());
+  }
+
+  async #rehearse(config: FunctionConfig): Promise<Image | null> {
+    if (!mustProve(config)) return null;
+    const { id, memoryLimitBytes } = config;
+    const cgroup = this.#cgroups.createFunction(id, { memoryLimitBytes }, "next");
+    try {
+      return await rehearse(config, {
+        context: this.#context,
+        cgroup,
+        proofs: this.#proofs,
+        notice: (text) => this.#emit({ type: "notice", functionId: id, text }),
+      });
+    } finally {
+      this.#cgroups.removeFunction(id, "next");
+    }
   }
 
   /** Brings all functions to their first states. */

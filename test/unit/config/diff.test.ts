@@ -25,6 +25,7 @@ const base: FunctionConfig = {
   image: "auto",
   warmPool: null,
   warmup: [],
+  proveDeploy: true,
   stopSignal: "SIGTERM",
   stopTimeoutMs: 5000,
 };
@@ -77,7 +78,7 @@ describe("needsReplacement", () => {
     { user: { name: "x", uid: 1, gid: 1, groups: [1] } },
     { privileged: true },
     { sleep: "golden" },
-    { warmup: [{ method: "GET", path: "/", headers: {}, body: null }] },
+    { warmup: [{ method: "GET", path: "/", headers: {}, body: null, compare: "answer", ignoreHeaders: [] }] },
     { restoreBudgetMs: 20, cwd: "/tmp" },
   ])("%j needs a new process", (change) => {
     expect(needsReplacement(base, { ...base, ...change })).toBe(true);

@@ -70,6 +70,7 @@ describe("defaults", () => {
           image: "auto",
           warmPool: null,
           warmup: [],
+          proveDeploy: true,
           stopSignal: "SIGTERM",
           stopTimeoutMs: 5000,
         },
