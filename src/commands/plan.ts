@@ -160,6 +160,7 @@ async function measuredBy(globals: GlobalOptions): Promise<Measured | null> {
   if (findEngine(await engineNameOf(globals)) === null) return null;
   return await withEngine(globals, async (requests) => ({
     view: await requests.state(),
+    wakes: await requests.wakes(null, 2_000),
     events: await requests.events(2_000),
   }));
 }

@@ -3,6 +3,7 @@ import type { FunctionConfig } from "../../protocol/config.ts";
 import type { EngineEvent } from "../../protocol/events.ts";
 import { wakeTiers } from "../../protocol/states.ts";
 import type { WakeTier } from "../../protocol/states.ts";
+import type { WakeRecord } from "../../protocol/wakes.ts";
 import type { EngineView, FunctionView } from "../../protocol/views.ts";
 import { quantile } from "../../engine/lifecycle/latency-window.ts";
 
@@ -44,6 +45,7 @@ export interface Declared {
 
 export interface Measured {
   readonly view: EngineView;
+  readonly wakes: readonly WakeRecord[];
   readonly events: readonly EngineEvent[];
 }
 
@@ -71,20 +73,19 @@ export function figuresOf(
   };
 }
 
-function measuredCost(id: string, tier: WakeTier, { view, events }: Measured): CostFigure | null {
-  const values = events.flatMap((event) =>
-    event.type === "wake" && event.functionId === id && event.tier === tier ? [event.totalMs] : [],
-  );
+function measuredCost(id: string, tier: WakeTier, { view, wakes }: Measured): CostFigure | null {
+  const own = wakes.filter((wake) => wake.functionId === id && wake.tier === tier && wake.error === null);
+  const values = own.map(({ totalMs }) => totalMs);
   const sorted = values.toSorted((left, right) => left - right);
   const p50Ms = quantile(sorted, 0.5);
   const p99Ms = quantile(sorted, 0.99);
   if (p50Ms === null || p99Ms === null) return null;
-  const wakes = `${values.length} ${values.length === 1 ? "wake" : "wakes"}`;
+  const count = `${values.length} ${values.length === 1 ? "wake" : "wakes"}`;
   return {
     p50Ms,
     p99Ms,
     values,
-    source: `measured: ${wakes} among the last events of engine ${view.engine.name}`,
+    source: `measured: ${count} among the last ones of engine ${view.engine.name}`,
   };
 }
 

@@ -40,13 +40,8 @@ export async function record(requests: ControlRequests, options: RecordOptions):
   // Wakes of clients that wait on a listener of the engine's own are told by events alone; see ConnectionDiff.
   const wakes: { readonly id: string; readonly seenAtMs: number }[] = [];
   const following = follow(requests, over.signal, (event) => {
-    if (
-      event.type === "transition" &&
-      event.to === "Running" &&
-      event.from === "Uninitialized" &&
-      event.cause === "connection"
-    )
-      wakes.push({ id: event.functionId, seenAtMs: event.atMs - event.durationMs });
+    if (event.type === "wake" && event.tier === "cold" && event.cause === "connection")
+      wakes.push({ id: event.functionId, seenAtMs: event.seenAtMs });
   });
   try {
     await write(diff.entries(first));

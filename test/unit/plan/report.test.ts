@@ -48,6 +48,7 @@ const plan = (changes: Partial<FunctionPlan> = {}): FunctionPlan => ({
 
 const measured = (changes: Parameters<typeof fakeFunction>[1], events: readonly EngineEvent[]): Measured => ({
   view: new FakeCore("e", [fakeFunction("f", changes)]).view(),
+  wakes: events.filter((event) => event.type === "wake"),
   events,
 });
 
