@@ -8,7 +8,6 @@ import type { NumberedWake } from "../protocol/wakes.ts";
 import type { ConnectionCounts, EngineView, FunctionView } from "../protocol/views.ts";
 import type { ControlCore, CoreChange } from "./api/control-core.ts";
 import { ChangePublisher } from "./change-publisher.ts";
-import { diffConfig } from "./config/diff.ts";
 import { validationError } from "./config/format-problems.ts";
 import { loadConfig } from "./config/load.ts";
 import { EventLog } from "./event-log.ts";
@@ -17,6 +16,7 @@ import { LogFiles } from "./logs/log-files.ts";
 import { LogStore } from "./logs/log-store.ts";
 import type { LogWriter } from "./logs/log-store.ts";
 import { packagePaths } from "./package-paths.ts";
+import { planReload } from "./plan-reload.ts";
 import { ReactorClient } from "./reactor/reactor-client.ts";
 import type { ReactorNews } from "./reactor/reactor-client.ts";
 import type { CriuTools } from "./sandbox/context.ts";
@@ -246,38 +246,18 @@ export class Engine implements ControlCore {
       this.emit({ type: "reload-refused", problems: loaded.problems });
       throw validationError(loaded.problems);
     }
-    const { engine } = this.#config;
-    // The name is how this engine is found, its snapshots lie where they lie, and its CRIUs are started: these stay until
-    // it is started again.
-    const { name, snapshotDir, breakpoints } = engine;
-    const config: AetherConfig = {
-      ...loaded.config,
-      engine: { ...loaded.config.engine, name, snapshotDir, breakpoints },
-    };
     const before = this.#config;
-    const diff = diffConfig(before, config);
+    const { config, change, response } = planReload(before, loaded.config);
     this.#putInForce(config);
     try {
-      await this.#reactor.apply({
-        engine: config.engine,
-        added: diff.added,
-        replaced: diff.changed.filter((change) => change.needsReplacement).map((change) => change.next),
-        updated: diff.changed.filter((change) => !change.needsReplacement).map((change) => change.next),
-        removed: diff.removed.map(({ id }) => id),
-      });
+      await this.#reactor.apply(change);
     } catch (error) {
       // Nothing of it was done: what served before goes on, under the configuration it has.
       this.#putInForce(before);
       this.#states.mark("state");
       throw error;
     }
-    for (const { id } of diff.removed) this.#forget(id);
-    const response: ReloadResponse = {
-      added: diff.added.map(({ id }) => id),
-      changed: diff.changed.map(({ id }) => id),
-      removed: diff.removed.map(({ id }) => id),
-      unchanged: diff.unchanged.map(({ id }) => id),
-    };
+    for (const id of response.removed) this.#forget(id);
     this.#readyCount = config.functions.length;
     this.emit({ type: "reload", ...response });
     this.#states.mark("state");
