@@ -62,9 +62,9 @@ describe("prove the deploy", () => {
       why: String.raw`body at byte 20: expected "one, answer 1\n", found "one, answer 3\n"`,
       hint: expect.stringContaining("compare: status") as string,
     });
-    expect((await engine.function("unlike")).state).toBe("Uninitialized");
+    await engine.settled("unlike", "Uninitialized");
     // Where the answers are meant to change, that is declared.
-    expect((await engine.function("counts")).state).toBe("WarmSnapshot");
+    await engine.settled("counts", "WarmSnapshot");
     expect(errorsOf(engine, "counts")).toEqual([]);
     functions = functions.filter(({ id }) => id !== "unlike");
     expect(await deploy(functions)).toBeNull();
