@@ -30,11 +30,20 @@ export async function record(requests: ControlRequests, options: RecordOptions):
   const stop = (): void => over.abort();
   options.signal.addEventListener("abort", stop);
   const timer = options.forMs === null ? undefined : setTimeout(stop, options.forMs);
+  // A full disk, or a reader of stdout that has gone: what is written so far stays.
+  const broken: Error[] = [];
+  const onBroken = (error: Error): void => {
+    broken.push(error);
+    stop();
+  };
+  out.on("error", onBroken);
   let lines = 0;
   const write = async (entries: readonly ProfileEntry[]): Promise<void> => {
     for (const entry of entries) {
       lines += 1;
-      if (!out.write(`${formatProfileLine(entry)}\n`)) await once(out, "drain");
+      if (broken.length > 0) return;
+      // A broken one never drains: `broken` says so.
+      if (!out.write(`${formatProfileLine(entry)}\n`)) await once(out, "drain").catch(() => undefined);
     }
   };
   // Wakes of clients that wait on a listener of the engine's own are told by events alone; see ConnectionDiff.
@@ -56,9 +65,15 @@ export async function record(requests: ControlRequests, options: RecordOptions):
     options.signal.removeEventListener("abort", stop);
     over.abort();
     await following;
-    if (out !== process.stdout) await new Promise<void>((resolve) => void out.end(resolve));
+    if (out !== process.stdout) await new Promise<void>((resolve) => void out.end(() => resolve()));
+    out.off("error", onBroken);
   }
-  return lines;
+  const [error] = broken;
+  if (error === undefined) return lines;
+  throw new AetherError("AE_USAGE", `the recording into ${options.file} broke off after ${lines} lines`, {
+    why: error.message,
+    hint: "Make room, or name another file; the lines that were written can be replayed.",
+  });
 }
 
 async function follow(

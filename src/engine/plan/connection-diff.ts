@@ -2,8 +2,12 @@
 import type { ConnectionCount, ConnectionCounts } from "../../protocol/views.ts";
 import type { ProfileEntry } from "./profile-line.ts";
 
+/** Wall and monotonic clock are read one after the other. */
+const uncountedMarginMs = 20;
+
 export class ConnectionDiff {
   readonly #before = new Map<string, ConnectionCount>();
+  readonly #lastToldMs = new Map<string, number>();
   #writtenMs = Number.NEGATIVE_INFINITY;
 
   /**
@@ -31,8 +35,6 @@ export class ConnectionDiff {
     return this.#notBefore({ atMs: seenAtMs, id, opened: 1, open: this.#before.get(id)?.open ?? 0 });
   }
 
-  readonly #lastToldMs = new Map<string, number>();
-
   /** A profile is in order of time; two counts may overlap by the engine's answer time. */
   #notBefore(entry: ProfileEntry): ProfileEntry {
     this.#writtenMs = Math.max(this.#writtenMs, entry.atMs);
@@ -40,6 +42,3 @@ export class ConnectionDiff {
     return { ...entry, atMs: this.#writtenMs };
   }
 }
-
-/** Wall and monotonic clock are read one after the other. */
-const uncountedMarginMs = 20;
