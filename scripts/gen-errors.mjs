@@ -32,6 +32,10 @@ const families = new Map([
     "WakeError",
     "The way from a waiting connection to the function that answers it. [Wake path](wake-path.md) explains it.",
   ],
+  [
+    "ProfileError",
+    "A traffic profile for `aether plan`. [Plan](plan.md) has its format. The exit code is 2.",
+  ],
   ["EngineError", "The engine itself, and how it is reached."],
 ]);
 

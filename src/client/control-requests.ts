@@ -11,8 +11,8 @@ import type {
 } from "../protocol/control.ts";
 import type { EngineEvent } from "../protocol/events.ts";
 import { enginePaths } from "../protocol/paths.ts";
-import type { EngineView } from "../protocol/views.ts";
 import type { NumberedWake } from "../protocol/wakes.ts";
+import type { ConnectionCounts, EngineView } from "../protocol/views.ts";
 import { answeredError, connectionError, engineLost } from "./control-errors.ts";
 import { readStream } from "./ndjson.ts";
 
@@ -51,6 +51,10 @@ export class ControlRequests implements Disposable {
   wakes(functionId: string | null, tail: number): Promise<readonly NumberedWake[]> {
     const of = functionId === null ? "" : `&function=${encodeURIComponent(functionId)}`;
     return this.#ask({ method: "GET", path: `${controlPaths.wakes}?tail=${tail}${of}` }, readDeadlineMs);
+  }
+
+  connections(): Promise<ConnectionCounts> {
+    return this.#ask({ method: "GET", path: controlPaths.connections }, readDeadlineMs);
   }
 
   logs(functionId: string, tail: number): Promise<readonly LogLine[]> {

@@ -10,6 +10,8 @@ export function exitCodeOf(code: ErrorCode): number {
   switch (code) {
     case "AE_USAGE":
     case "AE_UNKNOWN_FUNCTION":
+    case "AE_PROFILE_UNREADABLE":
+    case "AE_PROFILE_INVALID":
       return exitCodes.usage;
     case "AE_MACHINE_NOT_READY":
     case "AE_CRIU_UNAVAILABLE":

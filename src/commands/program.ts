@@ -13,6 +13,7 @@ import { addGlobalOptions } from "./globals.ts";
 import type { GlobalOptions } from "./globals.ts";
 import { initCommand } from "./init.ts";
 import { logsCommand } from "./logs.ts";
+import { planCommand } from "./plan.ts";
 import { psCommand } from "./ps.ts";
 import { runCommand } from "./run.ts";
 import { statsCommand } from "./stats.ts";
@@ -45,6 +46,7 @@ export function buildProgram(): Command {
     eventsCommand(),
     wakesCommand(),
     doctorCommand(),
+    planCommand(),
     benchCommand(),
     completionCommand(program),
   ];

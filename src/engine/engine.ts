@@ -4,11 +4,10 @@ import type { ActionResponse, FunctionAction, LogLine, ReloadResponse } from "..
 import { AetherError } from "../protocol/errors.ts";
 import type { EngineEvent, EventBody } from "../protocol/events.ts";
 import { enginePaths } from "../protocol/paths.ts";
-import type { EngineView, FunctionView } from "../protocol/views.ts";
 import type { NumberedWake } from "../protocol/wakes.ts";
+import type { ConnectionCounts, EngineView, FunctionView } from "../protocol/views.ts";
 import type { ControlCore, CoreChange } from "./api/control-core.ts";
 import { ChangePublisher } from "./change-publisher.ts";
-import { diffConfig } from "./config/diff.ts";
 import { validationError } from "./config/format-problems.ts";
 import { loadConfig } from "./config/load.ts";
 import { EventLog } from "./event-log.ts";
@@ -17,6 +16,7 @@ import { LogFiles } from "./logs/log-files.ts";
 import { LogStore } from "./logs/log-store.ts";
 import type { LogWriter } from "./logs/log-store.ts";
 import { packagePaths } from "./package-paths.ts";
+import { planReload } from "./plan-reload.ts";
 import { ReactorClient } from "./reactor/reactor-client.ts";
 import type { ReactorNews } from "./reactor/reactor-client.ts";
 import type { CriuTools } from "./sandbox/context.ts";
@@ -187,6 +187,10 @@ export class Engine implements ControlCore {
     return this.#events.tail(tail);
   }
 
+  connections(): Promise<ConnectionCounts> {
+    return this.#reactor.connections();
+  }
+
   logs(functionId: string | null, tail: number): readonly LogLine[] {
     this.#mustKnow(functionId);
     return this.#store.tail(functionId, tail);
@@ -242,34 +246,28 @@ export class Engine implements ControlCore {
       this.emit({ type: "reload-refused", problems: loaded.problems });
       throw validationError(loaded.problems);
     }
-    const { engine } = this.#config;
-    // The name is how this engine is found, and its snapshots lie where they lie: both stay until it is started again.
-    const config: AetherConfig = {
-      ...loaded.config,
-      engine: { ...loaded.config.engine, name: engine.name, snapshotDir: engine.snapshotDir },
-    };
-    const diff = diffConfig(this.#config, config);
-    this.#config = config;
-    this.#order = config.functions.map(({ id }) => id);
-    this.#options.onConfigFile(config.file);
-    await this.#reactor.apply({
-      engine: config.engine,
-      added: diff.added,
-      replaced: diff.changed.filter((change) => change.needsReplacement).map((change) => change.next),
-      updated: diff.changed.filter((change) => !change.needsReplacement).map((change) => change.next),
-      removed: diff.removed.map(({ id }) => id),
-    });
-    for (const { id } of diff.removed) this.#forget(id);
-    const response: ReloadResponse = {
-      added: diff.added.map(({ id }) => id),
-      changed: diff.changed.map(({ id }) => id),
-      removed: diff.removed.map(({ id }) => id),
-      unchanged: diff.unchanged.map(({ id }) => id),
-    };
+    const before = this.#config;
+    const { config, change, response } = planReload(before, loaded.config);
+    this.#putInForce(config);
+    try {
+      await this.#reactor.apply(change);
+    } catch (error) {
+      // Nothing of it was done: what served before goes on, under the configuration it has.
+      this.#putInForce(before);
+      this.#states.mark("state");
+      throw error;
+    }
+    for (const id of response.removed) this.#forget(id);
     this.#readyCount = config.functions.length;
     this.emit({ type: "reload", ...response });
     this.#states.mark("state");
     return response;
+  }
+
+  #putInForce(config: AetherConfig): void {
+    this.#config = config;
+    this.#order = config.functions.map(({ id }) => id);
+    this.#options.onConfigFile(config.file);
   }
 
   #forget(functionId: string): void {

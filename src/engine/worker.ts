@@ -12,7 +12,7 @@ import { acquireEngineLock, alreadyRunning, otherEnginesRunning, runningEngine }
 import type { EngineLock } from "./lock.ts";
 import { packagePaths, packageVersion } from "./package-paths.ts";
 import { adoptImages } from "./snapshot/adopt.ts";
-import { findCriu } from "./snapshot/criu-tools.ts";
+import { findCriu, tunedCriu } from "./snapshot/criu-tools.ts";
 import { enableMigration, restoreSettings } from "./wake/host-settings.ts";
 import type { EngineOrder, EngineReport } from "./worker-messages.ts";
 
@@ -94,7 +94,7 @@ async function bringUp(
   startedAtMs: number,
 ): Promise<string> {
   const { name } = config.engine;
-  const criu = findCriu(packagePaths.tools);
+  const criu = tunedCriu(findCriu(packagePaths.tools), config.engine);
   const machine = { criuVersion: criu.version, engineVersion: version };
   const { images, refused } = await adoptImages(snapshotRootOf(config), config, machine);
   removeStaleTmp(name, images);
@@ -117,6 +117,8 @@ async function bringUp(
   const watched = new ConfigFollower(() => void made.reload().catch(() => undefined)); // It has been reported.
   for (const { functionId, why } of refused)
     made.emit({ type: "error", functionId, error: refusal(functionId, why).toJSON() });
+  if (config.engine.breakpoints === "none")
+    made.emit({ type: "notice", functionId: null, text: "CRIU restores without hardware breakpoints" });
   for (const change of hostChanges)
     made.emit({ type: "notice", functionId: null, text: `host setting changed: ${change}` });
   await made.start();

@@ -13,6 +13,10 @@ export interface WarmupRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | null;
+  /** What of the answer a restored copy must repeat: all of it but Date, or the status alone. */
+  readonly compare: "answer" | "status";
+  /** Headers of the answer that may differ; in small letters. */
+  readonly ignoreHeaders: readonly string[];
 }
 
 export interface UserConfig {
@@ -29,6 +33,8 @@ export interface IdleConfig {
   readonly snapshotAfterMs: number | null;
   /** Idle open connections do not keep the function awake. */
   readonly ignoreOpen: boolean;
+  /** Hand memory back to the machine's swap while suspended. */
+  readonly reclaim: boolean;
 }
 
 export interface FunctionConfig {
@@ -58,6 +64,8 @@ export interface FunctionConfig {
   /** Wakes prepared ahead; `null`: one, where the engine's pool has room. */
   readonly warmPool: number | null;
   readonly warmup: readonly WarmupRequest[];
+  /** A new version must prove itself by its warm-up requests before it replaces the running one. */
+  readonly proveDeploy: boolean;
   /** As "SIGTERM". */
   readonly stopSignal: string;
   readonly stopTimeoutMs: number;
@@ -77,6 +85,10 @@ export interface EngineConfig {
   readonly maxParallelRestores: number;
   /** Functions without a `warm_pool` of their own for which a wake is prepared; `null`: as many as memory allows. */
   readonly warmPool: number | null;
+  /** How CRIU stops the threads of a restored process: `hardware` breakpoints, or `none` of them (CRIU_FAULT=130). */
+  readonly breakpoints: "hardware" | "none";
+  /** Most memory of idle and suspended functions together; `null`: no limit. */
+  readonly memoryBudgetBytes: number | null;
 }
 
 export interface AetherConfig {

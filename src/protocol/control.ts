@@ -54,7 +54,9 @@ export interface ErrorResponse {
 
 /**
  * Paths: GET /v1/state (EngineView), GET /v1/stream, GET /v1/events?tail=N&follow=1 (EngineEvent[]),
- * GET /v1/wakes?function=ID&tail=N (NumberedWake[]), GET /v1/functions/ID/logs?tail=N&follow=1 (LogLine[]),
+ * GET /v1/wakes?function=ID&tail=N (NumberedWake[]),
+ * GET /v1/connections (ConnectionCounts),
+ * GET /v1/functions/ID/logs?tail=N&follow=1 (LogLine[]),
  * POST /v1/functions/ID/ACTION, POST /v1/reload, POST /v1/deploy, POST /v1/shutdown.
  */
 export const controlPaths = {
@@ -62,6 +64,7 @@ export const controlPaths = {
   wakes: "/v1/wakes",
   stream: "/v1/stream",
   events: "/v1/events",
+  connections: "/v1/connections",
   logs: (id: string): string => `/v1/functions/${encodeURIComponent(id)}/logs`,
   action: (id: string, action: FunctionAction): string => `/v1/functions/${encodeURIComponent(id)}/${action}`,
   reload: "/v1/reload",

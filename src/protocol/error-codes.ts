@@ -48,6 +48,11 @@ export const errorCodes = {
     "user",
     "An id that is too long or has characters that leave a path.",
   ),
+  AE_CONFIG_NO_SWAP: entry(
+    "HardValidationError",
+    "user",
+    "`idle.reclaim` is asked for on a machine without active swap.",
+  ),
   AE_CONFIG_CONTRADICTION: entry("HardValidationError", "user", "Two settings exclude each other."),
   // StateTransitionError
   AE_INVALID_STATE_TRANSITION: entry(
@@ -77,6 +82,11 @@ export const errorCodes = {
     "Namespaces, mounts or cgroups could not be made.",
   ),
   AE_CRASH_LOOP: entry("SandboxError", "user", "The function keeps ending; the next start waits."),
+  AE_RECLAIM_FAILED: entry(
+    "SandboxError",
+    "system",
+    "The memory of a suspended function could not be handed back; it stays suspended.",
+  ),
   // CriuError
   AE_CRIU_UNAVAILABLE: entry(
     "CriuError",
@@ -85,6 +95,11 @@ export const errorCodes = {
   ),
   AE_DUMP_FAILED: entry("CriuError", "system", "A snapshot could not be made; the function keeps running."),
   AE_RESTORE_FAILED: entry("CriuError", "system", "A snapshot could not be restored."),
+  AE_PROOF_FAILED: entry(
+    "CriuError",
+    "user",
+    "A restored copy answers a warm-up request otherwise than the function did before its snapshot.",
+  ),
   AE_SNAPSHOT_NOT_FOUND: entry("CriuError", "user", "The function has no snapshot."),
   AE_SNAPSHOT_REFUSED: entry(
     "CriuError",
@@ -115,6 +130,13 @@ export const errorCodes = {
   ),
   AE_WAKE_WRONG_PORT: entry("WakeError", "user", "The function listens elsewhere than on its trigger port."),
   AE_CONNECTIONS_OPEN: entry("WakeError", "user", "Open connections keep the function from sleeping."),
+  // ProfileError
+  AE_PROFILE_UNREADABLE: entry("ProfileError", "user", "A traffic profile is missing or cannot be read."),
+  AE_PROFILE_INVALID: entry(
+    "ProfileError",
+    "user",
+    "A line of a traffic profile is wrong; line and column are told.",
+  ),
   // EngineError
   AE_ENGINE_RUNNING: entry("EngineError", "user", "An engine of this name is already running."),
   AE_ENGINE_NOT_RUNNING: entry("EngineError", "user", "No engine of this name is running."),

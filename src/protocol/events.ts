@@ -20,6 +20,18 @@ export type EventBody =
   | ({ readonly type: "wake"; readonly instance: string; readonly error: null } & WakeRecord)
   /** A wake that did not come about; the error itself is an event of its own. */
   | ({ readonly type: "wake-failed"; readonly error: ErrorCode } & WakeRecord)
+  /** A suspended function's memory was handed back to the machine's swap (`idle.reclaim`). */
+  | {
+      readonly type: "reclaim";
+      readonly functionId: string;
+      readonly instance: string;
+      /** Private memory present before, and how much less it is now; bytes. */
+      readonly beforeBytes: number;
+      readonly reclaimedBytes: number;
+      readonly durationMs: number;
+      /** A client came in the middle, and the rest was left alone. */
+      readonly interrupted: boolean;
+    }
   | {
       readonly type: "exit";
       readonly functionId: string;
@@ -57,6 +69,7 @@ export function eventLevel(event: EventBody): "error" | "warn" | "info" | "debug
     case "wake-failed":
       return "warn";
     case "transition":
+    case "reclaim":
     case "reload":
     case "progress":
     case "notice":
@@ -67,6 +80,8 @@ export function eventLevel(event: EventBody): "error" | "warn" | "info" | "debug
 }
 
 const ms = (value: number): string => `${value < 10 ? value.toFixed(2) : value.toFixed(0)} ms`;
+
+const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
 /** One line for people, without a time stamp. */
 export function describeEvent(event: EventBody): string {
@@ -80,6 +95,10 @@ export function describeEvent(event: EventBody): string {
     }
     case "wake-failed":
       return `${event.functionId}: not woken from ${event.tier}, ${ms(event.totalMs)} (${event.error})`;
+    case "reclaim": {
+      const rest = event.interrupted ? ", interrupted by its wake" : "";
+      return `${event.functionId}: ${mib(event.reclaimedBytes)} of ${mib(event.beforeBytes)} handed back to swap in ${ms(event.durationMs)}${rest}`;
+    }
     case "exit": {
       const how = event.signal === null ? `with code ${event.exitCode}` : `by ${event.signal}`;
       return `${event.functionId}: process ${event.pid} ended ${how}`;

@@ -53,8 +53,26 @@ export interface FunctionView {
   readonly snapshot: SnapshotView | null;
   /** Wakes that are prepared ahead. */
   readonly prepared: number;
+  /** Memory of its instance while it runs, else just before it last went to sleep; `null`: not known. */
+  readonly awakeMemoryBytes: number | null;
   readonly lastError: ErrorData | null;
   readonly config: PublicFunctionConfig;
+}
+
+/** Connections of one function as the kernel's program has counted them since the engine began (bpf/cgroup.bpf.c). */
+export interface ConnectionCount {
+  readonly id: string;
+  /** Opened so far, those over included. */
+  readonly opened: number;
+  readonly open: number;
+  /** Wall clock of the last connection opened or closed; `null`: none yet. */
+  readonly lastChangeMs: number | null;
+}
+
+/** What the idle policy looks at, of all functions at one moment. */
+export interface ConnectionCounts {
+  readonly atMs: number;
+  readonly functions: readonly ConnectionCount[];
 }
 
 export interface EngineView {

@@ -5,7 +5,7 @@ import { WakeLog } from "../../src/engine/wake-log.ts";
 import type { ControlCore, CoreChange } from "../../src/engine/api/control-core.ts";
 import type { FunctionAction } from "../../src/protocol/control.ts";
 import { AetherError } from "../../src/protocol/errors.ts";
-import type { EngineView, FunctionView } from "../../src/protocol/views.ts";
+import type { ConnectionCounts, EngineView, FunctionView } from "../../src/protocol/views.ts";
 
 export function fakeFunction(id: string, changes: Partial<FunctionView> = {}): FunctionView {
   return {
@@ -24,6 +24,7 @@ export function fakeFunction(id: string, changes: Partial<FunctionView> = {}): F
     wake: { count: 3, lastMs: 9.25, p50Ms: 9.5, p99Ms: 13 },
     snapshot: null,
     prepared: 1,
+    awakeMemoryBytes: null,
     lastError: null,
     config: {
       id,
@@ -39,7 +40,7 @@ export function fakeFunction(id: string, changes: Partial<FunctionView> = {}): F
       privileged: false,
       sleep: "keep",
       start: "snapshot",
-      idle: { suspendAfterMs: 30_000, snapshotAfterMs: 300_000, ignoreOpen: false },
+      idle: { suspendAfterMs: 30_000, snapshotAfterMs: 300_000, ignoreOpen: false, reclaim: false },
       connections: "refuse",
       restoreBudgetMs: 15,
       onViolation: "fail",
@@ -47,6 +48,7 @@ export function fakeFunction(id: string, changes: Partial<FunctionView> = {}): F
       image: "auto",
       warmPool: null,
       warmup: [],
+      proveDeploy: true,
       stopSignal: "SIGTERM",
       stopTimeoutMs: 5000,
     },
@@ -60,6 +62,7 @@ export class FakeCore implements ControlCore {
   readonly wakeLog = new WakeLog();
   readonly store = new LogStore({ now: () => 6000, batchMs: 1 });
   functions: FunctionView[];
+  counts: ConnectionCounts = { atMs: 0, functions: [] };
   phase: EngineView["engine"]["phase"] = "running";
   /** How an action answers. */
   onAction: (id: string, action: FunctionAction) => Promise<void> = () => Promise.resolve();
@@ -103,6 +106,8 @@ export class FakeCore implements ControlCore {
           logLevel: "info",
           maxParallelRestores: 4,
           warmPool: null,
+          breakpoints: "hardware",
+          memoryBudgetBytes: null,
         },
         phase: this.phase,
         readyCount: this.functions.length,
@@ -120,6 +125,11 @@ export class FakeCore implements ControlCore {
   wakes(functionId: string | null, tail: number): ReturnType<ControlCore["wakes"]> {
     if (functionId !== null) this.#find(functionId);
     return this.wakeLog.tail(functionId, tail);
+  }
+
+  connections(): ReturnType<ControlCore["connections"]> {
+    this.calls.push("connections");
+    return Promise.resolve(this.counts);
   }
 
   logs(functionId: string | null, tail: number): ReturnType<ControlCore["logs"]> {

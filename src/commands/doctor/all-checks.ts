@@ -5,6 +5,8 @@ import { capabilitiesCheck } from "./capabilities.ts";
 import type { Check } from "./check.ts";
 import { criuWorksCheck, libCriuCheck } from "./criu-works.ts";
 import { cgroupCheck, kernelCheck, libbpfCheck, migrateCheck, nodeCheck } from "./machine-checks.ts";
+import { hugePagesCheck, swapCheck } from "./memory-checks.ts";
+import { restoreSpeedChecks } from "./restore-speed.ts";
 import { criuCheck, sharedMemoryCheck, snapshotDirCheck } from "./snapshot-checks.ts";
 
 export async function allChecks(globals: GlobalOptions): Promise<readonly Check[]> {
@@ -16,11 +18,14 @@ export async function allChecks(globals: GlobalOptions): Promise<readonly Check[
     cgroupCheck,
     sharedMemoryCheck,
     snapshotDirCheck(folder),
+    hugePagesCheck,
+    swapCheck,
     migrateCheck,
     libbpfCheck,
     criuCheck,
     libCriuCheck,
     criuWorksCheck(folder),
+    ...restoreSpeedChecks(folder),
   ];
 }
 

@@ -49,10 +49,10 @@ export const cgroupCheck: Check = {
       );
     const where = `cgroup v2 at ${v2}${v1.length > 0 ? `, with ${v1.length} v1 hierarchies` : ""}`;
     const controllers = (readText(`${v2}/cgroup.controllers`) ?? "").trim().split(" ");
-    const memory =
-      controllers.includes("memory") || v1.some((mount) => mount[3]?.split(",").includes("memory") === true);
+    const inV2 = controllers.includes("memory");
+    const memory = inV2 || v1.some((mount) => mount[3]?.split(",").includes("memory") === true);
     return memory
-      ? ok(where)
+      ? ok(`${where}; memory is limited and counted by ${inV2 ? "v2" : "v1"}`)
       : warn(
           where,
           "no memory controller, so memory_limit cannot be kept",

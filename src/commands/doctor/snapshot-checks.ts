@@ -1,11 +1,13 @@
 /** Where images lie, and the program that makes them. */
 import { execFile } from "node:child_process";
-import { accessSync, constants, existsSync, statfsSync } from "node:fs";
+import { accessSync, constants, existsSync, realpathSync, statfsSync } from "node:fs";
 import { promisify } from "node:util";
 import { packagePaths } from "../../engine/package-paths.ts";
 import { formatBytes } from "../../ui/format/units.ts";
 import type { Check, CheckResult } from "./check.ts";
 import { fail, ok, warn } from "./check.ts";
+import { mountOf } from "./mounts.ts";
+import type { MountOf } from "./mounts.ts";
 import { readText } from "./read-text.ts";
 import { isAtLeast, parseVersion } from "./versions.ts";
 
@@ -59,9 +61,28 @@ export function snapshotDirCheck(directory: string): Check {
           "Run it as root, or set engine.snapshot_dir.",
         );
       }
-      return ok(directory);
+      return judgeSnapshotMount(
+        directory,
+        mountOf(realpathSync(directory), readText("/proc/self/mountinfo") ?? ""),
+      );
     },
   };
+}
+
+/** A wake reads the image: from memory, or it waits for a disk. */
+export function judgeSnapshotMount(directory: string, mount: MountOf | null): CheckResult {
+  if (mount === null) return ok(directory);
+  const inMemory = mount.type === "tmpfs" || mount.type === "ramfs";
+  const what = `${directory} is on ${mount.type}${inMemory ? ", in memory" : ""}`;
+  if (!inMemory)
+    return warn(
+      what,
+      "a wake whose image is not in the page cache waits for the disk",
+      "Leave engine.snapshot_dir at /dev/shm, or mount a tmpfs there.",
+    );
+  if (!mount.options.includes("noexec")) return ok(what);
+  // mmap(2), EPERM: PROT_EXEC on a mount with noexec. Generated code of Node is such memory.
+  return ok(`${what}, noexec: memory that holds generated code cannot be mapped from an image, and is read`);
 }
 
 /** Where set-up puts a CRIU of its own, then the distribution's. */

@@ -7,8 +7,8 @@ import type {
   StreamMessage,
 } from "../../protocol/control.ts";
 import type { EngineEvent } from "../../protocol/events.ts";
-import type { EngineView } from "../../protocol/views.ts";
 import type { NumberedWake } from "../../protocol/wakes.ts";
+import type { ConnectionCounts, EngineView } from "../../protocol/views.ts";
 
 /** Changes as the engine publishes them; `hello` is the server's own. */
 export type CoreChange = Exclude<StreamMessage, { readonly type: "hello" }>;
@@ -18,6 +18,8 @@ export interface ControlCore {
   view(): EngineView;
   /** The last `tail` events, oldest first. */
   events(tail: number): readonly EngineEvent[];
+  /** The connections of all functions, counted at this moment. */
+  connections(): Promise<ConnectionCounts>;
   /** The last `tail` lines of a function, of all functions for `null`; oldest first. Throws AE_UNKNOWN_FUNCTION. */
   logs(functionId: string | null, tail: number): readonly LogLine[];
   /** The last `tail` wakes of a function, of all functions for `null`; oldest first. Throws AE_UNKNOWN_FUNCTION. */

@@ -11,6 +11,7 @@ export type ControlRequest =
   | { readonly type: "wakes"; readonly functionId: string | null; readonly tail: number }
   | { readonly type: "logs"; readonly functionId: string; readonly tail: number; readonly follow: boolean }
   | { readonly type: "action"; readonly functionId: string; readonly action: FunctionAction }
+  | { readonly type: "connections" }
   | { readonly type: "reload" }
   | { readonly type: "deploy" }
   | { readonly type: "shutdown" };
@@ -58,6 +59,8 @@ function match(url: URL): ControlRequest | AetherError | null {
           tail: count(query, "tail", 100),
         };
       }
+      case controlPaths.connections:
+        return { type: "connections" };
       case controlPaths.reload:
         return { type: "reload" };
       case controlPaths.deploy:
@@ -95,7 +98,8 @@ function isReading(request: ControlRequest): boolean {
     request.type === "stream" ||
     request.type === "events" ||
     request.type === "wakes" ||
-    request.type === "logs"
+    request.type === "logs" ||
+    request.type === "connections"
   );
 }
 

@@ -65,6 +65,8 @@ async function dispatch(
         200,
         await within(`${order.action} of ${order.functionId}`, core.action(order.functionId, order.action)),
       );
+    case "connections":
+      return sendJson(response, 200, await within("the count of connections", core.connections()));
     case "reload":
       return sendJson(response, 200, await within("the reload", core.reload()));
     case "deploy": {

@@ -6,7 +6,7 @@ import type { LineOf } from "./checks.ts";
 import { draftOf } from "./draft.ts";
 import type { Finding } from "./finding.ts";
 import { findingsOfIssues } from "./issues.ts";
-import { checkMemory, checkPortsFree, checkSnapshotDir } from "./machine.ts";
+import { checkMemory, checkPortsFree, checkReclaim, checkSnapshotDir } from "./machine.ts";
 import type { Machine } from "./machine.ts";
 import { lookUp, toFunctionConfig } from "./resolve.ts";
 import { fileSchema } from "./schema.ts";
@@ -31,7 +31,11 @@ export function buildConfig(data: unknown, context: BuildContext): BuildResult {
   const parsed = fileSchema.safeParse(data);
   const draft = draftOf(data);
   const findings: Finding[] = parsed.success ? [] : findingsOfIssues(parsed.error.issues, data);
-  findings.push(...checkDraft(draft, context.lineOf), ...checkMemory(draft, context.machine));
+  findings.push(
+    ...checkDraft(draft, context.lineOf),
+    ...checkMemory(draft, context.machine),
+    ...checkReclaim(draft, context.machine),
+  );
   const snapshotDir =
     draft.engine.snapshot_dir === undefined ? null : resolve(context.baseDir, draft.engine.snapshot_dir);
   if (snapshotDir !== null)
@@ -69,6 +73,8 @@ export function buildConfig(data: unknown, context: BuildContext): BuildResult {
         logLevel: engine.log_level,
         maxParallelRestores: engine.max_parallel_restores ?? Math.min(256, context.machine.cores),
         warmPool: engine.warm_pool ?? null,
+        breakpoints: engine.breakpoints,
+        memoryBudgetBytes: engine.memory_budget ?? null,
       },
       functions,
     },

@@ -14,6 +14,7 @@ const liveFields: ReadonlySet<keyof FunctionConfig> = new Set([
   "stopTimeoutMs",
   "readyTimeoutMs",
   "warmPool",
+  "proveDeploy",
 ]);
 
 /** Settings of the engine that a reload can apply. */
@@ -23,6 +24,7 @@ const liveEngineFields: ReadonlySet<keyof EngineConfig> = new Set([
   "onViolation",
   "logLevel",
   "maxParallelRestores",
+  "memoryBudgetBytes",
 ]);
 
 export interface ChangedFunction {

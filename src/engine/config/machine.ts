@@ -4,8 +4,9 @@ import { checkFolder } from "./access.ts";
 import type { Identity } from "./access.ts";
 import type { Draft } from "./draft.ts";
 import { finding } from "./finding.ts";
-import type { Finding } from "./finding.ts";
+import type { ConfigPath, Finding } from "./finding.ts";
 import { describeOwner, listeningPorts, ownerOf } from "./ports.ts";
+import { activeSwap, readTable } from "./swaps.ts";
 import { describeSize } from "./units.ts";
 import { readUserDatabase } from "./users.ts";
 import type { UserDatabase } from "./users.ts";
@@ -16,6 +17,8 @@ export const minMemoryBytes = 8 * 1024 * 1024;
 /** The facts that checks and look-ups use; tests give their own. */
 export interface Machine {
   readonly memoryBytes: number;
+  /** Active swap, zram included. */
+  readonly swapBytes: number;
   readonly cores: number;
   readonly users: UserDatabase;
   /** PATH of the engine. */
@@ -29,6 +32,7 @@ export function thisMachine(): Machine {
   const uid = process.geteuid?.() ?? 0;
   return {
     memoryBytes: totalmem(),
+    swapBytes: activeSwap(readTable("/proc/swaps")).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     cores: availableParallelism(),
     users: readUserDatabase(),
     path: process.env["PATH"],
@@ -43,16 +47,41 @@ export function thisMachine(): Machine {
 
 /** Memory limits that the machine cannot give. */
 export function checkMemory(draft: Draft, machine: Machine): Finding[] {
-  return draft.functions.flatMap(({ index, fields: { memory_limit: limit } }) => {
-    if (limit === undefined || (limit >= minMemoryBytes && limit <= machine.memoryBytes)) return [];
-    const path = ["functions", index, "memory_limit"];
-    const wrong =
-      limit < minMemoryBytes
-        ? "is below the least, 8MiB"
-        : `is more than this machine has, ${describeSize(machine.memoryBytes)}`;
-    const unit = limit > 0 && limit < 4096 ? `Without a unit it is bytes; did you mean ${limit}MiB?` : null;
-    return [finding("AE_CONFIG_MEMORY_LIMIT", path, `memory_limit ${describeSize(limit)} ${wrong}`, unit)];
-  });
+  return [
+    ...checkLimit(["engine", "memory_budget"], draft.engine.memory_budget, machine),
+    ...draft.functions.flatMap(({ index, fields }) =>
+      checkLimit(["functions", index, "memory_limit"], fields.memory_limit, machine),
+    ),
+  ];
+}
+
+function checkLimit(path: ConfigPath, limit: number | undefined, machine: Machine): Finding[] {
+  if (limit === undefined || (limit >= minMemoryBytes && limit <= machine.memoryBytes)) return [];
+  const wrong =
+    limit < minMemoryBytes
+      ? "is below the least, 8MiB"
+      : `is more than this machine has, ${describeSize(machine.memoryBytes)}`;
+  const unit = limit > 0 && limit < 4096 ? `Without a unit it is bytes; did you mean ${limit}MiB?` : null;
+  return [
+    finding("AE_CONFIG_MEMORY_LIMIT", path, `${String(path.at(-1))} ${describeSize(limit)} ${wrong}`, unit),
+  ];
+}
+
+/** Memory cannot be handed back to a machine that has nowhere to put it. */
+export function checkReclaim(draft: Draft, machine: Machine): Finding[] {
+  if (machine.swapBytes > 0) return [];
+  return draft.functions.flatMap(({ index, fields }) =>
+    fields.idle?.reclaim === true
+      ? [
+          finding(
+            "AE_CONFIG_NO_SWAP",
+            ["functions", index, "idle", "reclaim"],
+            "idle.reclaim needs swap, and this machine has none active",
+            "Make some (zram is swap in compressed memory: `zramctl`, `mkswap`, `swapon`), or leave reclaim out.",
+          ),
+        ]
+      : [],
+  );
 }
 
 /** Trigger ports on which another program listens. `ownPorts` are those that the engine itself holds. */

@@ -55,8 +55,8 @@ command and environment of a function exceed ${maxProcessTextBytes / 1024} KiB, 
 ## What a reload replaces
 
 A change of \`idle\`, \`restore_budget_ms\`, \`on_violation\`, \`on_restore_failure\`, \`connections\`, \`start\`, \`stop_signal\`,
-\`stop_timeout\`, \`warm_pool\` or \`ready_timeout\` is applied to the function as it is. Any other change replaces its process and its
-snapshot. \`engine.name\` and \`engine.snapshot_dir\` take effect at the next start of the engine.
+\`stop_timeout\`, \`warm_pool\`, \`ready_timeout\` or \`prove_deploy\` is applied to the function as it is. Any other change replaces its process and its
+snapshot. \`engine.name\`, \`engine.snapshot_dir\` and \`engine.breakpoints\` take effect at the next start of the engine.
 `;
 
 const code = (text: string): string => `\`${text.replaceAll("|", "\\|")}\``;

@@ -125,6 +125,7 @@ function idleConfig(idle: FunctionInput["idle"]): IdleConfig {
       suspend !== undefined ? suspend : Math.min(defaultSuspendMs, snapshot ?? defaultSuspendMs),
     snapshotAfterMs: snapshot !== undefined ? snapshot : Math.max(defaultSnapshotMs, suspend ?? 0),
     ignoreOpen: idle.ignore_open,
+    reclaim: idle.reclaim,
   };
 }
 
@@ -157,7 +158,12 @@ export function toFunctionConfig(
     onRestoreFailure: input.on_restore_failure,
     image: input.image,
     warmPool: input.warm_pool ?? null,
-    warmup: input.warmup.map((request) => ({ ...request, body: request.body ?? null })),
+    warmup: input.warmup.map(({ ignore_headers: ignored, ...request }) => ({
+      ...request,
+      body: request.body ?? null,
+      ignoreHeaders: ignored.map((name) => name.toLowerCase()),
+    })),
+    proveDeploy: input.prove_deploy,
     stopSignal: input.stop_signal,
     stopTimeoutMs: input.stop_timeout,
   };

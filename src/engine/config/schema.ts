@@ -36,6 +36,8 @@ const httpPath = z
 
 const headerText = z.string(rule("a text")).regex(/^[\x20-\x7e\t]*$/, rule("one line of plain ASCII text"));
 
+const headerName = z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/, rule("a header name"));
+
 /** One HTTP request sent before the snapshot is made. */
 export const warmupSchema = z.strictObject(
   {
@@ -46,16 +48,22 @@ export const warmupSchema = z.strictObject(
       .describe("HTTP method, in capitals."),
     path: httpPath.describe("Path of the request, with its query."),
     headers: z
-      .record(
-        z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/, rule("a header name")),
-        headerText,
-        rule("a mapping of header names to texts"),
-      )
+      .record(headerName, headerText, rule("a mapping of header names to texts"))
       .default({})
       .describe("Headers of the request. Never printed."),
     body: z.string(rule("a text")).optional().describe("Body of the request. Never printed."),
+    compare: oneOf(["answer", "status"])
+      .default("answer")
+      .describe(
+        "What a copy restored from the fresh snapshot must answer as the function did before it: the whole `answer` (status, headers except Date, body), or only its `status`, where answers change from request to request.",
+      ),
+    ignore_headers: z
+      .array(headerName, rule("a list of header names"))
+      .default([])
+      .describe("Headers of the answer that may differ, such as a request id.")
+      .meta({ examples: [["X-Request-Id"]] }),
   },
-  rule("a request: a mapping with path, and optionally method, headers, body"),
+  rule("a request: a mapping with path, and optionally method, headers, body, compare, ignore_headers"),
 );
 
 const wholeNumber = (least: number, most: number) => {
@@ -86,8 +94,13 @@ export const idleSchema = z.strictObject(
       .describe(
         "Whether the function may sleep although idle connections are open; before a snapshot they are closed.",
       ),
+    reclaim: flag
+      .default(false)
+      .describe(
+        "Whether a suspended function's memory is handed back to the machine: written to swap or zram, and read back as it is touched again. Needs active swap.",
+      ),
   },
-  rule("a mapping with suspend_after, snapshot_after, ignore_open"),
+  rule("a mapping with suspend_after, snapshot_after, ignore_open, reclaim"),
 );
 
 /** A text; the reader of the file has already turned plain numbers and true/false back into what was written. */
@@ -222,9 +235,14 @@ export const functionSchema = z.strictObject(
       .array(warmupSchema, rule("a list of requests"))
       .default([])
       .describe(
-        "HTTP requests sent to the function before its snapshot is made: a warmed process wakes faster.",
+        "HTTP requests sent to the function before its snapshot is made: a warmed process wakes faster. A copy restored from the snapshot must answer them as the function did.",
       )
       .meta({ examples: [[{ path: "/" }]] }),
+    prove_deploy: flag
+      .default(true)
+      .describe(
+        "Whether a changed function with `warmup` and `start: snapshot` proves itself before it replaces the running version: it is started in a network of its own, warmed, saved and restored, and must answer the same. `false` replaces it at once.",
+      ),
     stop_signal: oneOf(stopSignals).default("SIGTERM").describe("Signal that asks the function to stop."),
     stop_timeout: duration
       .prefault("5s")
@@ -262,6 +280,17 @@ export const engineSchema = z.strictObject(
       .describe(
         "For how many functions a wake is prepared while they sleep; who was woken last keeps its place. Functions with a `warm_pool` of their own come on top. Default: as many as fit in a twentieth of the machine's memory.",
       ),
+    breakpoints: oneOf(["hardware", "none"])
+      .default("hardware")
+      .describe(
+        "How CRIU stops the threads of a restored process: with `hardware` breakpoints, or with `none` (CRIU_FAULT=130), which is faster on some virtual machines. `aether doctor` measures both.",
+      ),
+    memory_budget: size
+      .optional()
+      .describe(
+        "Most memory of all idle and suspended functions together. Above it the least recently used ones become snapshots, suspended ones first; one with `snapshot_after: never` stays. Default: no limit.",
+      )
+      .meta({ examples: ["2GiB"] }),
   },
   rule("a mapping of engine settings"),
 );

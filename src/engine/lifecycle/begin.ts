@@ -24,11 +24,15 @@ export async function begin(core: FunctionCore, cause: string): Promise<void> {
   }
 }
 
-/** Takes over an image that an earlier engine left and that fits. The port is opened here: nothing runs that could. */
-export async function beginAdopted(core: FunctionCore, image: Image): Promise<void> {
+/**
+ * Takes over an image that fits: one an earlier engine left, or one with which a new version has proved itself. Ports that
+ * are not held yet are opened here: nothing runs that could.
+ */
+export async function beginAdopted(core: FunctionCore, image: Image, cause: string): Promise<void> {
   core.setImage(image);
   openPorts(core);
-  core.machine.step("WarmSnapshot", { instance: "", durationMs: 0, cause: "adopted" });
+  if (image.manifest.files.length === 0) core.around.seal(image);
+  core.machine.step("WarmSnapshot", { instance: "", durationMs: 0, cause });
   awaitConnection(core, 0);
   await prepareNext(core);
 }
@@ -44,8 +48,9 @@ async function beginAsleep(core: FunctionCore, cause: string): Promise<void> {
   const ownPort = core.held.isEmpty;
   const instance = await startInstance(core);
   if (core.closing) return;
-  const problem = await core.around.warmUp(core.config, core.held.addresses);
+  const { problem, answered } = await core.around.warmUp(core.config, core.held.addresses);
   if (problem !== null) core.notice(`a warm-up request failed: ${problem}`);
+  core.awakeMemoryBytes = instance.stats().memoryBytes;
   core.machine.setActivity("dumping");
   let image: Image;
   try {
@@ -68,7 +73,7 @@ async function beginAsleep(core: FunctionCore, cause: string): Promise<void> {
   if (core.closing) return core.around.discard(image.directory);
   core.machine.setActivity("restoring");
   try {
-    image = await prove(core, image);
+    image = await prove(core, image, answered);
   } catch (error) {
     core.around.discard(image.directory);
     // A port that was open before stays open, and its clients start the function cold; one of this start is closed.
@@ -88,7 +93,8 @@ async function beginAsleep(core: FunctionCore, cause: string): Promise<void> {
 
 /** @throws AetherError AE_CONNECTIONS_OPEN, AE_DUMP_FAILED */
 async function firstImage(core: FunctionCore, instance: Instance): Promise<Image> {
-  if (await quiet(core)) return (await core.driver.snapshot(instance, core.held.addresses)).image;
+  if (core.config.connections !== "refuse" || (await becomesQuiet(instance)))
+    return (await core.driver.snapshot(instance, core.held.addresses)).image;
   throw new AetherError("AE_CONNECTIONS_OPEN", `${core.id}: clients are connected`);
 }
 
@@ -97,11 +103,10 @@ function clientsConnected(error: AetherError): boolean {
   return error.code === "AE_CONNECTIONS_OPEN" || error.data["reason"] === "OpenConnection";
 }
 
-/** Waits a moment for connections to close, under `connections: refuse`. */
-async function quiet(core: FunctionCore): Promise<boolean> {
-  if (core.config.connections !== "refuse") return true;
+/** Waits a moment for connections to close: those of warm-up requests take a function a moment. */
+export async function becomesQuiet(instance: Instance): Promise<boolean> {
   for (let tries = 0; tries < 40; tries++) {
-    if ((core.instance?.openConnections() ?? 0) === 0) return true;
+    if (instance.openConnections() === 0) return true;
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
   return false;

@@ -5,6 +5,7 @@
 import type { Fd } from "../../ffi/fd.ts";
 import type { ListenAddress } from "../../ffi/socket.ts";
 import type { FunctionConfig } from "../../protocol/config.ts";
+import type { AnsweredRequest } from "../wake/warm-up.ts";
 import type { Image } from "../snapshot/image.ts";
 
 /** How an instance ended. */
@@ -38,6 +39,14 @@ export interface InstanceStats {
   readonly cpuMs: number | null;
 }
 
+export interface ReclaimResult {
+  /** Anonymous memory present before, and how much less afterwards; bytes. */
+  readonly beforeBytes: number;
+  readonly reclaimedBytes: number;
+  /** It was thawed in the middle. */
+  readonly interrupted: boolean;
+}
+
 /** One running copy of a function. */
 export interface Instance {
   readonly id: string;
@@ -59,6 +68,11 @@ export interface Instance {
   suspend(): Promise<void>;
   /** Lets a frozen instance go on. */
   resume(): void;
+  /**
+   * Hands the memory of a frozen instance back to the machine's swap. Ends early when it is thawed or killed.
+   * @throws AetherError AE_RECLAIM_FAILED
+   */
+  reclaim(): Promise<ReclaimResult>;
   /** Signals its first process and waits; kills what is left at the deadline. */
   stop(signal: string, timeoutMs: number): Promise<void>;
   /** Ends it at once, with all its processes. Resolves when they are gone. */
@@ -112,9 +126,10 @@ export interface InstanceDriver extends AsyncDisposable {
   proceed(instance: Instance): Promise<void>;
   /**
    * Restores an image three times away from real clients and sees that it answers.
-   * @returns the median of the restores, ms. @throws AetherError AE_RESTORE_FAILED
+   * @param before the warm-up requests as they were answered before the snapshot: a copy must repeat them
+   * @returns the median of the restores, ms. @throws AetherError AE_RESTORE_FAILED, AE_PROOF_FAILED
    */
-  prove(image: Image): Promise<number>;
+  prove(image: Image, before: readonly AnsweredRequest[]): Promise<number>;
   /** Makes ready what the next wakes from this image need, so many at once. Failing is no error: the wake does it then. */
   prepare(image: Image, count: number): Promise<void>;
   /** How many wakes are prepared. */

@@ -7,6 +7,7 @@ import type { Image } from "../snapshot/image.ts";
 import type { FrozenConnections } from "../wake/frozen-connections.ts";
 import type { HeldListeners } from "../wake/held-listeners.ts";
 import type { IdleDecision, IdleMonitor } from "../wake/idle-monitor.ts";
+import type { WarmUpResult } from "../wake/warm-up.ts";
 import type { Gate } from "../wake/gate.ts";
 import type { PoolMember, WarmPool } from "../wake/warm-pool.ts";
 import { Backoff } from "./backoff.ts";
@@ -32,8 +33,8 @@ export interface FunctionSurroundings {
   readonly proofs: Gate;
   /** Who has a restore prepared ahead. */
   readonly pool: WarmPool;
-  /** A warm-up request to the function's port. Resolves with the reason when it failed. */
-  warmUp(config: FunctionConfig, listens: readonly ListenAddress[]): Promise<string | null>;
+  /** The warm-up requests, to the function's port. */
+  warmUp(config: FunctionConfig, listens: readonly ListenAddress[]): Promise<WarmUpResult>;
 }
 
 export interface FunctionParts {
@@ -75,6 +76,8 @@ export class FunctionCore implements PoolMember {
   coldStarts = 0;
   exits = 0;
   violations = 0;
+  /** Of its instance, just before it last went to sleep. */
+  awakeMemoryBytes: number | null = null;
   lastError: ErrorData | null = null;
   /** Set while we end the instance ourselves: its exit is no crash. */
   ending = false;

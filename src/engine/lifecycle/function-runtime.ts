@@ -2,9 +2,10 @@
 import type { FunctionConfig } from "../../protocol/config.ts";
 import type { FunctionAction } from "../../protocol/control.ts";
 import { AetherError, assertNever, toAetherError } from "../../protocol/errors.ts";
-import type { FunctionView } from "../../protocol/views.ts";
+import type { ConnectionCount, FunctionView } from "../../protocol/views.ts";
 import type { Image } from "../snapshot/image.ts";
 import type { IdleDecision } from "../wake/idle-monitor.ts";
+import type { IdleFunction } from "../wake/memory-budget.ts";
 import type { TakenListener } from "./driver.ts";
 import { FunctionCore } from "./function-core.ts";
 import type { FunctionParts, FunctionSurroundings } from "./function-core.ts";
@@ -71,6 +72,7 @@ export class FunctionRuntime {
 
   /**
    * Brings the function to its first state.
+   * @param adopted an image that it begins with, asleep
    * @param inherited listeners of the version it replaces, clients queued on them included
    * @returns whether it got there; what went wrong has been reported then
    */
@@ -78,7 +80,9 @@ export class FunctionRuntime {
     const core = this.#core;
     if (inherited.length > 0) core.held.hold(inherited);
     try {
-      await core.queue.run(() => (adopted === null ? begin(core, cause) : beginAdopted(core, adopted)));
+      await core.queue.run(() =>
+        adopted === null ? begin(core, cause) : beginAdopted(core, adopted, cause),
+      );
       return true;
     } catch (error) {
       core.report(toAetherError(error, `${core.id}: it could not be started`));
@@ -200,9 +204,59 @@ export class FunctionRuntime {
     return core.held.detach();
   }
 
+  /** A new version of it has failed to prove itself: this one stays. */
+  keepInPlace(error: AetherError): void {
+    this.#core.report(error);
+    this.#core.notice("its new version has not proved itself; the former one goes on serving");
+  }
+
+  /** As the memory budget sees it; `null` where it has no process, is in use, or something is under way. */
+  get idleMemory(): IdleFunction | null {
+    const { machine, instance, config, idle, held } = this.#core;
+    const { state } = machine;
+    if (instance === null || !this.#atRest()) return null;
+    // Without a port nobody sees whether it is used.
+    if (state !== "Suspended" && (state !== "Running" || config.triggerPort === null)) return null;
+    const { memoryBytes } = instance.stats();
+    if (memoryBytes === null) return null;
+    return {
+      id: this.id,
+      tier: state === "Suspended" ? "suspended" : "running",
+      memoryBytes,
+      lastUsedMs: idle.lastActivity(held.ports),
+      mayGoDown: config.idle.snapshotAfterMs !== null,
+    };
+  }
+
+  #atRest(): boolean {
+    const { closing, machine, queue, idle, held } = this.#core;
+    return !closing && machine.activity === null && queue.isIdle && idle.openConnections(held.ports) === 0;
+  }
+
+  /** Becomes a snapshot because the engine's memory is short. False: it did not, as it is in use or cannot be saved. */
+  async demote(): Promise<boolean> {
+    const core = this.#core;
+    if (!this.#atRest()) return false;
+    const { instance } = core;
+    return await core.queue.run(async () => {
+      if (core.closing || instance === null || core.instance !== instance) return false;
+      // The kernel's counters are a hint; the sockets themselves are asked before a function goes to sleep.
+      if (instance.openConnections() > 0) return false;
+      await goToSleep(core, { cause: "memory budget", automatic: true });
+      return core.machine.state === "WarmSnapshot";
+    });
+  }
+
   /** The image of the moment, for a clean-up or for the next engine. */
   get image(): Image | null {
     return this.#core.image;
+  }
+
+  /** @param toWallMs what makes a wall clock time of a monotonic one */
+  connections(toWallMs: number): ConnectionCount {
+    const { id, idle, held } = this.#core;
+    const { opened, open, lastChangeMs } = idle.counts(held.ports);
+    return { id, opened, open, lastChangeMs: lastChangeMs === 0 ? null : lastChangeMs + toWallMs };
   }
 
   view(): FunctionView {

@@ -28,13 +28,14 @@ function instanceViews(core: FunctionCore): InstanceView[] {
 
 /** The view of the moment. Reads the cgroup's counters, nothing else. */
 export function functionView(core: FunctionCore): FunctionView {
+  const instances = instanceViews(core);
   return {
     id: core.id,
     state: core.machine.state,
     activity: core.machine.activity,
     stateSinceMs: core.machine.sinceMs,
     triggerPort: core.config.triggerPort,
-    instances: instanceViews(core),
+    instances,
     wakes: core.wakes,
     coldStarts: core.coldStarts,
     exits: core.exits,
@@ -42,6 +43,8 @@ export function functionView(core: FunctionCore): FunctionView {
     openConnections: core.idle.openConnections(core.held.ports),
     restore: core.restoreLatency.view(),
     wake: core.wakeLatency.view(),
+    awakeMemoryBytes:
+      core.machine.state === "Running" ? (instances[0]?.memoryBytes ?? null) : core.awakeMemoryBytes,
     snapshot: core.image === null ? null : snapshotView(core.image),
     prepared: core.driver.preparedCount,
     lastError: core.lastError,

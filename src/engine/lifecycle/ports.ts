@@ -9,11 +9,14 @@ import type { FunctionCore } from "./function-core.ts";
 /** Opens every port of the function: where its image listened, else its trigger port on any address. Throws AE_PORT_TAKEN. */
 export function openPorts(core: FunctionCore): void {
   const listens = core.image === null ? [] : listensOf(core.image.manifest);
-  for (const address of listens) openPort(core, address);
+  // Of the version that it replaces it may have some already, with clients queued on them.
+  const held = new Set(core.held.ports);
+  for (const address of listens) if (!held.has(address.port)) openPort(core, address);
   const { triggerPort } = core.config;
   // Which family the function will listen on is not known yet; clients on the other one are relayed once it is.
   const family = existsSync("/proc/net/if_inet6") ? AF_INET6 : AF_INET;
-  if (listens.length === 0 && triggerPort !== null) openPort(core, anyAddress(family, triggerPort));
+  if (listens.length === 0 && triggerPort !== null && !held.has(triggerPort))
+    openPort(core, anyAddress(family, triggerPort));
 }
 
 function openPort(core: FunctionCore, address: ListenAddress): void {

@@ -1,7 +1,9 @@
 /** What is made ready between a sleep and the wake that follows it. */
 import { AetherError } from "../../protocol/errors.ts";
 import type { Image } from "../snapshot/image.ts";
+import type { AnsweredRequest } from "../wake/warm-up.ts";
 import type { FunctionCore } from "./function-core.ts";
+import { judgeTrial } from "./judge-trial.ts";
 
 /** Makes the sandboxes of the next wakes. A failure is reported, not fatal: the wake makes its own then. */
 export async function prepareNext(core: FunctionCore): Promise<void> {
@@ -18,28 +20,15 @@ export async function prepareNext(core: FunctionCore): Promise<void> {
 
 /**
  * Restores an image three times, away from real clients, and says how long that takes.
- * @throws AetherError AE_LATENCY_VIOLATION when the median exceeds an enforced budget, AE_RESTORE_FAILED
+ * @param before warm-up requests as they were answered before the snapshot
+ * @throws AetherError AE_LATENCY_VIOLATION when the median exceeds an enforced budget, AE_RESTORE_FAILED, AE_PROOF_FAILED
  */
-export async function prove(core: FunctionCore, image: Image): Promise<Image> {
-  const trialMs = await core.around.proofs.run(() => core.driver.prove(image));
-  const { restoreBudgetMs, onViolation, sleep } = core.config;
-  if (trialMs > restoreBudgetMs) {
-    core.violations += 1;
-    const measured = Math.round(trialMs * 100) / 100;
-    if (onViolation === "fail") {
-      throw new AetherError(
-        "AE_LATENCY_VIOLATION",
-        `${core.id}: its snapshot does not restore within the budget`,
-        {
-          why: `the median of three trial restores is ${measured} ms, and the limit is ${restoreBudgetMs} ms`,
-          hint: "Raise restore_budget_ms, or set `on_violation: serve` to serve late and count the violation.",
-          data: { function: core.id, actualMs: measured, limitMs: restoreBudgetMs },
-        },
-      );
-    }
-    core.notice(
-      `its trial restores took ${measured} ms; the budget is ${restoreBudgetMs} ms (on_violation: serve)`,
-    );
-  }
-  return { directory: image.directory, manifest: { ...image.manifest, trialMs, golden: sleep === "golden" } };
+export async function prove(
+  core: FunctionCore,
+  image: Image,
+  before: readonly AnsweredRequest[],
+): Promise<Image> {
+  const trialMs = await core.around.proofs.run(() => core.driver.prove(image, before));
+  if (trialMs > core.config.restoreBudgetMs) core.violations += 1;
+  return judgeTrial(core.config, image, trialMs, (text) => core.notice(text));
 }

@@ -4,6 +4,7 @@ import { AetherError, toAetherError } from "../../protocol/errors.ts";
 import type { FunctionCore } from "./function-core.ts";
 import type { Instance } from "./driver.ts";
 import { prepareNext, prove } from "./prepare.ts";
+import { reclaimSoon } from "./reclaim.ts";
 import { awaitConnection, endInstance, watchIdle } from "./running.ts";
 
 /** How long a snapshot ordered by a person waits for open connections to close. */
@@ -27,6 +28,7 @@ export async function suspend(core: FunctionCore, cause: string): Promise<void> 
     return;
   }
   core.idle.stop();
+  core.awakeMemoryBytes = instance.stats().memoryBytes;
   const lastActivity = core.idle.lastActivity(core.held.ports);
   try {
     await instance.suspend();
@@ -46,6 +48,7 @@ export async function suspend(core: FunctionCore, cause: string): Promise<void> 
   watchIdle(core, true, cause === "idle" ? lastActivity : startedAt);
   awaitConnection(core, 0);
   core.connections.watch(instance.takeConnections(), () => core.reactions.connection("data"));
+  reclaimSoon(core, instance);
 }
 
 /** Running, Suspended or Uninitialized (with an instance just started) -> WarmSnapshot. */
@@ -75,6 +78,7 @@ async function layDown(
     core.connections[Symbol.dispose]();
     instance.resume();
   }
+  if (core.machine.state === "Running") core.awakeMemoryBytes = instance.stats().memoryBytes;
   if (core.config.idle.ignoreOpen) for (const socket of instance.takeConnections()) endConnection(socket);
   if (!(await connectionsAllow(core, instance, order))) return goOnRunning(core, instance);
   const golden = core.config.sleep === "golden" && core.image?.manifest.golden === true;
@@ -101,7 +105,7 @@ async function becomeGolden(core: FunctionCore): Promise<boolean> {
   if (image === null) return false;
   core.machine.setActivity("restoring");
   try {
-    core.image = await prove(core, image);
+    core.image = await prove(core, image, []);
     core.around.seal(core.image);
     return true;
   } catch (error) {

@@ -3,15 +3,21 @@ import type { FunctionConfig } from "../../protocol/config.ts";
 import type { FunctionAction } from "../../protocol/control.ts";
 import { AetherError, toAetherError } from "../../protocol/errors.ts";
 import type { EventBody } from "../../protocol/events.ts";
-import type { FunctionView } from "../../protocol/views.ts";
+import type { ConnectionCount, FunctionView } from "../../protocol/views.ts";
 import type { TakenListener } from "../lifecycle/driver.ts";
 import type { FunctionRuntime } from "../lifecycle/function-runtime.ts";
 import type { Image } from "../snapshot/image.ts";
+import type { IdleFunction } from "../wake/memory-budget.ts";
 import { Gate } from "../wake/gate.ts";
 
 export interface FunctionTableParts {
   /** Makes a function with all it needs; nothing of it runs yet. Throws AetherError. */
   make(config: FunctionConfig): FunctionRuntime;
+  /**
+   * Starts a new version of a function away from its clients, and lets it prove itself.
+   * @returns the image it begins with; `null` where there is nothing to prove
+   */
+  rehearse(config: FunctionConfig): Promise<Image | null>;
   /** Gives up what `make` took from the machine. */
   unmake(id: string): void;
   emit(event: EventBody): void;
@@ -39,6 +45,11 @@ export class FunctionTable {
     return this.#functions.get(id)?.view() ?? null;
   }
 
+  /** @param toWallMs what makes a wall clock time of a monotonic one */
+  connections(toWallMs: number): readonly ConnectionCount[] {
+    return [...this.#functions.values()].map((runtime) => runtime.connections(toWallMs));
+  }
+
   /** Brings all functions to their first states. One that fails is reported, and holds up no other. */
   async begin(functions: readonly FunctionConfig[], adopted: Readonly<Record<string, Image>>): Promise<void> {
     const made = functions.map((config) => this.#add(config));
@@ -49,7 +60,8 @@ export class FunctionTable {
         gate.run(async () => {
           // A reload may have replaced it while it waited for its turn.
           if (runtime !== null && this.#functions.get(runtime.id) === runtime) {
-            await runtime.begin(adopted[runtime.id] ?? null, [], "start");
+            const image = adopted[runtime.id] ?? null;
+            await runtime.begin(image, [], image === null ? "start" : "adopted");
           }
           done += 1;
           this.#parts.emit({ type: "progress", ready: done, total: functions.length });
@@ -59,8 +71,10 @@ export class FunctionTable {
   }
 
   /**
-   * Applies a difference. Whatever must give way ends first; the listeners it leaves, clients queued on them included,
-   * go to whichever function has the port now.
+   * Applies a difference. New versions that have something to prove do so first, beside those that serve: if one fails, all
+   * stays as it is. Then whatever must give way ends; the listeners it leaves, clients queued on them included, go to
+   * whichever function has the port now.
+   * @throws AetherError of the first new version that failed; nothing has changed then
    */
   async apply(change: {
     readonly added: readonly FunctionConfig[];
@@ -68,6 +82,7 @@ export class FunctionTable {
     readonly updated: readonly FunctionConfig[];
     readonly removed: readonly string[];
   }): Promise<void> {
+    const proven = await this.#proveAll(change.replaced);
     for (const config of change.updated) this.#functions.get(config.id)?.update(config);
     const ending = [...change.removed, ...change.replaced.map(({ id }) => id)];
     const freed = (await Promise.all(ending.map((id) => this.#end(id)))).flat();
@@ -79,9 +94,32 @@ export class FunctionTable {
         const inherited = freed.filter(({ port }) => port === config.triggerPort);
         const runtime = this.#add(config);
         if (runtime === null) for (const { fd } of inherited) fd.close();
-        else await runtime.begin(null, inherited, "reload");
+        else await runtime.begin(proven.get(config.id) ?? null, inherited, "reload");
       }),
     );
+  }
+
+  /** Images of the new versions that have proved themselves. All or none: those of the others are given up. */
+  async #proveAll(replaced: readonly FunctionConfig[]): Promise<ReadonlyMap<string, Image>> {
+    const gate = new Gate(this.#parts.parallelStarts);
+    const images = new Map<string, Image>();
+    const failures: AetherError[] = [];
+    await Promise.all(
+      replaced.map(async (config) => {
+        try {
+          const image = await gate.run(() => this.#parts.rehearse(config));
+          if (image !== null) images.set(config.id, image);
+        } catch (error) {
+          const failure = toAetherError(error, `${config.id}: its new version could not be tried`);
+          failures.push(failure);
+          this.#functions.get(config.id)?.keepInPlace(failure);
+        }
+      }),
+    );
+    const [first] = failures;
+    if (first === undefined) return images;
+    for (const { directory } of images.values()) this.#parts.discard(directory);
+    throw first;
   }
 
   /** A function that cannot even be made is reported, and is not there. */
@@ -115,6 +153,21 @@ export class FunctionTable {
     this.#parts.unmake(id);
     this.#parts.changed(id);
     return listeners;
+  }
+
+  /** Functions with a process that nobody uses just now. */
+  idleFunctions(): readonly IdleFunction[] {
+    return [...this.#functions.values()].flatMap((runtime) => runtime.idleMemory ?? []);
+  }
+
+  /** Makes a snapshot of an idle function. False: it stays as it is. */
+  async demote(id: string): Promise<boolean> {
+    try {
+      return (await this.#functions.get(id)?.demote()) ?? false;
+    } catch (error) {
+      this.#report(id, error);
+      return false;
+    }
   }
 
   /** Carries out an order of a person. Rejects with a typed error. */

@@ -2,7 +2,7 @@
 import { Worker } from "node:worker_threads";
 import type { FunctionAction } from "../../protocol/control.ts";
 import { AetherError, toAetherError } from "../../protocol/errors.ts";
-import type { FunctionView } from "../../protocol/views.ts";
+import type { ConnectionCounts, FunctionView } from "../../protocol/views.ts";
 import type { Image } from "../snapshot/image.ts";
 import { threadLimits } from "../thread-limits.ts";
 import type { ReactorApply, ReactorOrder, ReactorReport, ReactorStart } from "./reactor-messages.ts";
@@ -19,6 +19,7 @@ export class ReactorClient {
   readonly #worker: Worker;
   readonly #onNews: (news: ReactorNews) => void;
   readonly #pending = new Map<number, PromiseWithResolvers<FunctionView | null>>();
+  readonly #counting = new Map<number, PromiseWithResolvers<ConnectionCounts>>();
   readonly #started = Promise.withResolvers<void>();
   readonly #stopped = Promise.withResolvers<readonly Image[]>();
   #nextId = 1;
@@ -54,6 +55,10 @@ export class ReactorClient {
         if (report.error === null) return pending?.resolve(report.view);
         return pending?.reject(AetherError.from(report.error));
       }
+      case "connections":
+        this.#counting.get(report.id)?.resolve(report.counts);
+        this.#counting.delete(report.id);
+        return;
       case "stopped":
         return this.#stopped.resolve(report.images);
       case "event":
@@ -72,6 +77,8 @@ export class ReactorClient {
     this.#stopped.reject(error);
     for (const pending of this.#pending.values()) pending.reject(error);
     this.#pending.clear();
+    for (const counting of this.#counting.values()) counting.reject(error);
+    this.#counting.clear();
     this.#onNews({ type: "failed", error: error.toJSON() });
   }
 
@@ -95,6 +102,15 @@ export class ReactorClient {
 
   action(functionId: string, action: FunctionAction): Promise<FunctionView | null> {
     return this.#request((id) => ({ type: "action", id, functionId, action }));
+  }
+
+  /** The connections of all functions, counted now. */
+  connections(): Promise<ConnectionCounts> {
+    const id = this.#nextId++;
+    const counting = Promise.withResolvers<ConnectionCounts>();
+    this.#counting.set(id, counting);
+    this.#post({ type: "connections", id });
+    return counting.promise;
   }
 
   async apply(change: Omit<ReactorApply, "type" | "id">): Promise<void> {

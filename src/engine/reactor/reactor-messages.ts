@@ -3,7 +3,7 @@ import type { EngineConfig, FunctionConfig } from "../../protocol/config.ts";
 import type { FunctionAction, LogLine } from "../../protocol/control.ts";
 import type { ErrorData } from "../../protocol/errors.ts";
 import type { EventBody } from "../../protocol/events.ts";
-import type { FunctionView } from "../../protocol/views.ts";
+import type { ConnectionCounts, FunctionView } from "../../protocol/views.ts";
 import type { CriuTools } from "../sandbox/context.ts";
 import type { Image } from "../snapshot/image.ts";
 
@@ -46,6 +46,8 @@ export type ReactorOrder =
       readonly functionId: string;
       readonly action: FunctionAction;
     }
+  /** Answered by `connections`. */
+  | { readonly type: "connections"; readonly id: number }
   /** So much of a function's output was taken in. */
   | { readonly type: "output-taken"; readonly functionId: string; readonly bytes: number }
   /** Ends every function in order; answered by `stopped`. */
@@ -62,6 +64,7 @@ export type ReactorReport =
       readonly view: FunctionView | null;
       readonly error: ErrorData | null;
     }
+  | { readonly type: "connections"; readonly id: number; readonly counts: ConnectionCounts }
   | { readonly type: "event"; readonly event: EventBody }
   /** Views that changed, all functions' order in `order`. At most ten a second. */
   | { readonly type: "views"; readonly changed: readonly FunctionView[]; readonly order: readonly string[] }

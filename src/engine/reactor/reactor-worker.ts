@@ -25,6 +25,9 @@ async function obey(order: ReactorOrder): Promise<void> {
         order.id,
         async () => (await reactor?.action(order.functionId, order.action)) ?? null,
       );
+    case "connections":
+      if (reactor !== null) report({ type: "connections", id: order.id, counts: reactor.connections() });
+      return;
     case "output-taken":
       return reactor?.outputTaken(order.functionId, order.bytes);
     case "stop": {

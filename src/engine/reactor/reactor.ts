@@ -5,12 +5,11 @@
 import { mkdirSync } from "node:fs";
 import { totalmem } from "node:os";
 import { Epoll } from "../../ffi/epoll.ts";
-import type { FunctionConfig } from "../../protocol/config.ts";
+import type { EngineConfig, FunctionConfig } from "../../protocol/config.ts";
 import type { FunctionAction } from "../../protocol/control.ts";
-import { toAetherError } from "../../protocol/errors.ts";
-import type { AetherError } from "../../protocol/errors.ts";
+import { AetherError, toAetherError } from "../../protocol/errors.ts";
 import type { EventBody } from "../../protocol/events.ts";
-import type { FunctionView } from "../../protocol/views.ts";
+import type { ConnectionCounts, FunctionView } from "../../protocol/views.ts";
 import { ChangePublisher } from "../change-publisher.ts";
 import { FunctionRuntime } from "../lifecycle/function-runtime.ts";
 import type { FunctionSurroundings } from "../lifecycle/function-core.ts";
@@ -26,12 +25,14 @@ import { monotonicMs } from "../monotonic.ts";
 import { FrozenConnections } from "../wake/frozen-connections.ts";
 import { HeldListeners } from "../wake/held-listeners.ts";
 import { IdleMonitor } from "../wake/idle-monitor.ts";
+import { MemoryBudget } from "../wake/memory-budget.ts";
 import { PortPrograms } from "../wake/port-programs.ts";
 import { warmUp } from "../wake/warm-up.ts";
 import { poolCapacity, WarmPool } from "../wake/warm-pool.ts";
 import { FunctionTable } from "./function-table.ts";
 import { OutputFlow } from "./output-flow.ts";
 import { OutputTail } from "./output-tail.ts";
+import { mustProve, rehearse } from "./rehearse.ts";
 import type { ReactorApply, ReactorReport, ReactorStart } from "./reactor-messages.ts";
 
 /** Views cross to the engine's thread at most so often. */
@@ -54,6 +55,7 @@ export class Reactor {
   readonly #publisher: ChangePublisher<string>;
   readonly #output = new Map<string, FunctionOutput>();
   readonly #table: FunctionTable;
+  readonly #budget: MemoryBudget;
   readonly #context: SandboxContext;
   readonly #images: ImageThread;
   #launcher: Promise<Launcher>;
@@ -102,14 +104,22 @@ export class Reactor {
     };
     this.#table = new FunctionTable({
       make: (config) => this.#make(config),
+      rehearse: (config) => this.#rehearse(config),
       unmake: (id) => {
         this.#output.delete(id);
         this.#cgroups.removeFunction(id);
       },
       emit: (event) => this.#emit(event),
-      changed: (id) => this.#publisher.mark(id),
+      changed: (id) => this.#changed(id),
       discard: (path) => this.#context.discard(path),
       parallelStarts: start.engine.maxParallelRestores,
+    });
+    this.#budget = new MemoryBudget({
+      budgetBytes: start.engine.memoryBudgetBytes,
+      idleFunctions: () => this.#table.idleFunctions(),
+      demote: (id) => this.#table.demote(id),
+      notice: (text) => this.#emit({ type: "notice", functionId: null, text }),
+      monotonic: monotonicMs,
     });
   }
 
@@ -125,6 +135,7 @@ export class Reactor {
       for (const path of [start.snapshotRoot, start.tmpRoot])
         mkdirSync(path, { recursive: true, mode: 0o700 });
       const cgroups = cleanup.adopt(EngineCgroups.create(start.cgroupName), (made) => void made.remove());
+      requireMemoryFigures(start.engine, cgroups);
       const ports = cleanup.use(PortPrograms.load(start.bpfDirectory, cgroups.root));
       const parts: { current: Reactor | null } = { current: null };
       const lost = (error: AetherError): void => parts.current?.launcherLost(error);
@@ -187,12 +198,17 @@ export class Reactor {
     this.#report({ type: "views", changed: views, order: this.#table.ids });
   }
 
+  #changed(id: string): void {
+    this.#publisher.mark(id);
+    this.#budget.note();
+  }
+
   #surroundings(): FunctionSurroundings {
     return {
       now: () => this.#context.now(),
       monotonic: () => this.#context.monotonic(),
       emit: (event) => this.#emit(event),
-      changed: (id) => this.#publisher.mark(id),
+      changed: (id) => this.#changed(id),
       discard: (path) => this.#context.discard(path),
       seal: (image) => this.#report({ type: "seal", image }),
       restores: this.#restores,
@@ -217,6 +233,22 @@ export class Reactor {
     return new FunctionRuntime(config, { driver, held, idle, connections }, this.#surroundings());
   }
 
+  async #rehearse(config: FunctionConfig): Promise<Image | null> {
+    if (!mustProve(config)) return null;
+    const { id, memoryLimitBytes } = config;
+    const cgroup = this.#cgroups.createFunction(id, { memoryLimitBytes }, "next");
+    try {
+      return await rehearse(config, {
+        context: this.#context,
+        cgroup,
+        proofs: this.#proofs,
+        notice: (text) => this.#emit({ type: "notice", functionId: id, text }),
+      });
+    } finally {
+      this.#cgroups.removeFunction(id, "next");
+    }
+  }
+
   /** Brings all functions to their first states. */
   async begin(): Promise<void> {
     await this.#table.begin(this.#start.functions, this.#start.adopted);
@@ -224,13 +256,21 @@ export class Reactor {
 
   /** Applies a new configuration. */
   async apply(order: ReactorApply): Promise<void> {
+    requireMemoryFigures(order.engine, this.#cgroups);
     this.#restores.resize(order.engine.maxParallelRestores);
+    this.#budget.resize(order.engine.memoryBudgetBytes);
     await this.#table.apply(order);
   }
 
   /** Carries out an order on one function. Rejects with a typed error. */
   action(functionId: string, action: FunctionAction): Promise<FunctionView> {
     return this.#table.action(functionId, action);
+  }
+
+  /** The connections of all functions, as the kernel's program counts them at this moment. */
+  connections(): ConnectionCounts {
+    const toWallMs = Date.now() - monotonicMs();
+    return { atMs: Date.now(), functions: this.#table.connections(toWallMs) };
   }
 
   /** The engine has taken in so much of a function's output. */
@@ -241,6 +281,7 @@ export class Reactor {
   /** Ends everything in order. Returns the images that are there. */
   async stop(): Promise<Image[]> {
     this.#closing = true;
+    this.#budget[Symbol.dispose]();
     const images = await this.#table.stop();
     this.#publisher[Symbol.dispose]();
     const launcher = await this.#launcher;
@@ -251,4 +292,13 @@ export class Reactor {
     this.#epoll[Symbol.dispose]();
     return images;
   }
+}
+
+/** A budget of what nobody counts would be a promise without meaning. */
+function requireMemoryFigures(engine: EngineConfig, cgroups: EngineCgroups): void {
+  if (engine.memoryBudgetBytes === null || cgroups.memoryProblem === null) return;
+  throw new AetherError("AE_MACHINE_NOT_READY", "engine.memory_budget cannot be kept", {
+    why: cgroups.memoryProblem,
+    hint: "Boot with cgroup_enable=memory, or leave memory_budget out.",
+  });
 }

@@ -1,12 +1,14 @@
 /** Memory of a cgroup: limit, use, and deaths at the limit, by the files of v2 and of v1. */
 import { existsSync } from "node:fs";
 import { AetherError } from "../../protocol/errors.ts";
-import { readKey, readNumber, writeValue } from "./cgroup-files.ts";
+import { readKey, readNumber, readValue, writeValue } from "./cgroup-files.ts";
 
 /** The memory side of one function's cgroup. */
 export interface MemoryControl {
   /** `null`: without limit. Swap is taken away with it, or the limit would only slow a function down. */
   setLimit(bytes: number | null): void;
+  /** Lets memory of a cgroup with a limit go to swap, or stops that again; what is there stays there. */
+  allowSwap(allowed: boolean): void;
   /** Charged to the cgroup, page cache included; `null` where nobody counts. */
   usage(): number | null;
   /** Processes the kernel has killed at the limit, since the cgroup was made. */
@@ -25,6 +27,10 @@ export function memoryV2(path: string): MemoryControl {
       );
       if (existsSync(swap))
         writeValue(swap, bytes === null ? "max" : "0", `swap limit of ${path} cannot be set`);
+    },
+    allowSwap(allowed) {
+      if (!existsSync(swap) || readValue(`${path}/memory.max`) === "max") return;
+      writeValue(swap, allowed ? "max" : "0", `swap limit of ${path} cannot be set`);
     },
     usage: () => readNumber(`${path}/memory.current`),
     oomKills: () => readKey(`${path}/memory.events`, "oom_kill") ?? 0,
@@ -46,6 +52,8 @@ export function memoryV1(path: string): MemoryControl {
       const files = present === null ? [memory] : raises ? [both, memory] : [memory, both];
       for (const file of files) writeValue(file, value, `memory limit of ${path} cannot be set`);
     },
+    // memsw limits memory and swap together: a page that moves from one to the other changes nothing.
+    allowSwap: () => undefined,
     usage: () => readNumber(`${path}/memory.usage_in_bytes`),
     oomKills: () => readKey(`${path}/memory.oom_control`, "oom_kill") ?? 0,
   };
@@ -58,6 +66,7 @@ export function memoryAbsent(why: string, hint: string): MemoryControl {
       if (bytes === null) return;
       throw new AetherError("AE_SANDBOX_SETUP_FAILED", "the memory limit cannot be kept", { why, hint });
     },
+    allowSwap: () => undefined,
     usage: () => null,
     oomKills: () => 0,
   };

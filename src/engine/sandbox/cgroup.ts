@@ -42,6 +42,11 @@ export class FunctionCgroup {
     this.#memory.setLimit(limits.memoryLimitBytes);
   }
 
+  /** Whether its memory may go to swap although it has a limit: while it is frozen, its limit needs no help. */
+  allowSwap(allowed: boolean): void {
+    this.#memory.allowSwap(allowed);
+  }
+
   /** Orders the standstill; it is reached when `isFrozen()` says so, at most a few ms later (epoll `eventsFile`). */
   freeze(): void {
     writeValue(`${this.path}/cgroup.freeze`, "1", `${this.id} cannot be frozen`);

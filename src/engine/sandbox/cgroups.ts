@@ -20,6 +20,9 @@ export type { CgroupLimits } from "./cgroup.ts";
 export { leftoverCgroups } from "./cgroup-leftovers.ts";
 export type { LeftoverCgroup } from "./cgroup-leftovers.ts";
 
+/** `fn`: the function's own. `next`: of the version that is to replace it, while it proves itself. */
+export type CgroupRole = "fn" | "next";
+
 /** After a kill the last process is gone within a few ms; a process in an uninterruptible call may never be. */
 const removeTimeoutMs = 250;
 
@@ -67,18 +70,18 @@ export class EngineCgroups {
     return this.#memory.kind === "none" ? this.#memory.why : null;
   }
 
-  /** The functions' cgroups by id. */
+  /** The functions' cgroups by name. */
   get functions(): ReadonlyMap<string, FunctionCgroup> {
     return this.#functions;
   }
 
   /**
-   * A new cgroup `fn-<id>` with its counters at zero. One that is there already is emptied and removed first.
+   * A new cgroup `<role>-<id>` with its counters at zero. One that is there already is emptied and removed first.
    * @throws AetherError AE_SANDBOX_SETUP_FAILED
    */
-  createFunction(id: string, limits: CgroupLimits): FunctionCgroup {
+  createFunction(id: string, limits: CgroupLimits, role: CgroupRole = "fn"): FunctionCgroup {
     checkName(id);
-    const name = `fn-${id}`;
+    const name = `${role}-${id}`;
     const paths: [string, ...string[]] = [`${this.root}/${name}`];
     if (this.#memory.kind === "v1") paths.push(`${this.#memory.root}/${name}`);
     const cgroup = new FunctionCgroup(id, paths, this.#memory.controlOf(name));
@@ -96,14 +99,15 @@ export class EngineCgroups {
       cgroup.tryRemove();
       throw error;
     }
-    this.#functions.set(id, cgroup);
+    this.#functions.set(name, cgroup);
     return cgroup;
   }
 
   /** Ends what still runs in it and removes it. False: a process does not end; `remove` and the next engine try again. */
-  removeFunction(id: string): boolean {
-    const cgroup = this.#functions.get(id);
-    this.#functions.delete(id);
+  removeFunction(id: string, role: CgroupRole = "fn"): boolean {
+    const name = `${role}-${id}`;
+    const cgroup = this.#functions.get(name);
+    this.#functions.delete(name);
     return cgroup?.remove(removeTimeoutMs) ?? true;
   }
 

@@ -9,13 +9,17 @@ import type { WarmupRequest } from "../../protocol/config.ts";
 
 /** What a probe found. A refused or broken connection is an outcome, not an exception. */
 export type ProbeResult =
-  | { readonly ok: true; readonly status: number | null; readonly response: Buffer }
+  /** `cut`: the answer was longer than what is read. */
+  | { readonly ok: true; readonly status: number | null; readonly response: Buffer; readonly cut: boolean }
   | { readonly ok: false; readonly why: string };
 
 const maxResponseBytes = 1024 * 1024;
 
+/** What is sent; a warm-up request has more that is about its answer. */
+export type ProbeRequest = Pick<WarmupRequest, "method" | "path" | "headers" | "body">;
+
 /** The bytes of a request; the connection ends with the answer. */
-export function encodeRequest(request: WarmupRequest, port: number): Buffer {
+export function encodeRequest(request: ProbeRequest, port: number): Buffer {
   const body = Buffer.from(request.body ?? "");
   const headers: Record<string, string> = {
     host: `127.0.0.1:${port}`,
@@ -69,7 +73,7 @@ export function probe(
   };
   const done = (): void => {
     const response = Buffer.concat(chunks);
-    finish({ ok: true, status: responseStatus(response), response });
+    finish({ ok: true, status: responseStatus(response), response, cut: size > maxResponseBytes });
   };
   const timer = setTimeout(() => finish({ ok: false, why: `no answer within ${deadlineMs} ms` }), deadlineMs);
   const onEvent = (events: number): void => {

@@ -9,6 +9,7 @@ import type { DumpResult, Instance, InstanceDriver, WakeOptions, WakeResult } fr
 import { readRestoreStats } from "../snapshot/restore-stats.ts";
 import { heapFileOf, ImageFolder, listensOf } from "../snapshot/image.ts";
 import type { Image } from "../snapshot/image.ts";
+import type { AnsweredRequest } from "../wake/warm-up.ts";
 import type { FunctionCgroup } from "./cgroups.ts";
 import { boundedRestore } from "./bounded-restore.ts";
 import { spawnError, waitUntilReady } from "./cold-start.ts";
@@ -27,7 +28,7 @@ import { Sandbox } from "./sandbox.ts";
 import { SandboxInstance } from "./sandbox-instance.ts";
 import { timedRestore } from "./timed-restore.ts";
 import type { TimedRestore } from "./timed-restore.ts";
-import { proveRestore, trialCount } from "./trial.ts";
+import { proveAnswers, proveRestore, trialCount } from "./trial.ts";
 
 /** First process of a function: clear of init, of CRIU workers and of CRIU's helpers, so that clones never collide. */
 const firstPid = 100;
@@ -37,6 +38,8 @@ export interface SandboxDriverOptions {
   readonly cgroup: FunctionCgroup;
   /** Last lines of the function's output. */
   readonly lastOutput: () => readonly string[];
+  /** A version that is tried beside the running one: in a network of its own, with its own work folder and socket. */
+  readonly rehearsal?: boolean;
 }
 
 export class SandboxDriver implements InstanceDriver {
@@ -49,6 +52,7 @@ export class SandboxDriver implements InstanceDriver {
   readonly #workDirectory: string;
   readonly #sharedTmp: readonly string[];
   readonly #prepared = new PreparedSet();
+  readonly #rehearsal: boolean;
   /** The sandbox of a start, a trial or a restore that is not finished. */
   #underWay: Sandbox | null = null;
   #sequence = 0;
@@ -59,6 +63,7 @@ export class SandboxDriver implements InstanceDriver {
     this.#config = config;
     this.#cgroup = options.cgroup;
     this.#lastOutput = options.lastOutput;
+    this.#rehearsal = options.rehearsal === true;
     // CRIU with its libraries runs inside the sandbox too.
     this.#sharedTmp = sharedTmpEntries([
       config.cwd,
@@ -68,7 +73,7 @@ export class SandboxDriver implements InstanceDriver {
     ]);
     const root = `${context.snapshotRoot}/${config.id}`;
     this.#images = new ImageFolder(root);
-    this.#workDirectory = `${root}/work`;
+    this.#workDirectory = `${root}/${this.#rehearsal ? "work-next" : "work"}`;
     mkdirSync(this.#workDirectory, { recursive: true, mode: 0o700 });
     this.#folders = { tmp: `${context.tmpRoot}/${config.id}`, shm: `${root}/shm` };
     for (const folder of Object.values(this.#folders)) {
@@ -80,10 +85,10 @@ export class SandboxDriver implements InstanceDriver {
 
   #name(): string {
     this.#sequence += 1;
-    return `${this.#config.id}-${this.#sequence}`;
+    return `${this.#config.id}-${this.#rehearsal ? "next-" : ""}${this.#sequence}`;
   }
 
-  async start(): Promise<Instance> {
+  async start(): Promise<SandboxInstance> {
     const { config } = this;
     const context = this.#context;
     const name = this.#name();
@@ -114,7 +119,14 @@ export class SandboxDriver implements InstanceDriver {
         oomKills,
       });
       try {
-        await waitUntilReady({ context, config, instance, handshake, lastOutput: this.#lastOutput });
+        await waitUntilReady({
+          context,
+          config,
+          instance,
+          handshake,
+          lastOutput: this.#lastOutput,
+          rehearsal: this.#rehearsal,
+        });
       } catch (error) {
         await instance.kill();
         throw error;
@@ -135,21 +147,21 @@ export class SandboxDriver implements InstanceDriver {
   }
 
   #socketPath(): string {
-    return `${this.#context.runtimeDir}/${this.#config.id}.sock`;
+    return `${this.#context.runtimeDir}/${this.#config.id}${this.#rehearsal ? ".next" : ""}.sock`;
   }
 
   async #sandbox(name: string, handshake: Handshake | null): Promise<Sandbox> {
     const { config } = this;
     try {
       return await Sandbox.create(this.#context.epoll, await this.#context.launcher(), name, {
-        privateNetwork: false,
+        privateNetwork: this.#rehearsal,
         setup: sandboxLayout({
           sharedTmp: this.#sharedTmp,
           folders: this.#folders,
           handshakeSocket: handshake?.path ?? null,
           heapFile: null,
           privileged: config.privileged,
-          privateNetwork: false,
+          privateNetwork: this.#rehearsal,
         }),
       });
     } catch (error) {
@@ -206,14 +218,17 @@ export class SandboxDriver implements InstanceDriver {
     throw new AetherError("AE_INTERNAL", `${instance.id} is no instance of this driver`);
   }
 
-  async prove(image: Image): Promise<number> {
+  async prove(image: Image, before: readonly AnsweredRequest[]): Promise<number> {
     const durations: number[] = [];
     for (let trial = 0; trial < trialCount; trial++) {
       using prepared = await this.#make(image, true);
       const { sentAtMs, answeredAtMs, failure } = await this.#timed(prepared);
       if (failure !== null) throw failure;
       const target = loopbackOf(listensOf(image.manifest), this.#config.triggerPort ?? 0);
-      await proveRestore(this.#context, this.#config, prepared.sandbox, target);
+      const parts = { context: this.#context, config: this.#config, sandbox: prepared.sandbox, target };
+      // Every copy is the same: one is asked all, the others whether they answer at all.
+      if (trial === 0) await proveAnswers(parts, before);
+      if (trial > 0 || before.length === 0) await proveRestore(parts);
       durations.push(answeredAtMs - sentAtMs);
       prepared.sandbox.kill();
       await prepared.sandbox.gone;

@@ -12,6 +12,7 @@ import type {
   InstanceExit,
   InstanceStats,
   KnownPlace,
+  ReclaimResult,
   TakenListener,
 } from "../lifecycle/driver.ts";
 import type { FunctionCgroup } from "./cgroups.ts";
@@ -19,6 +20,7 @@ import type { SandboxContext } from "./context.ts";
 import { countOpenConnections, listeningPortsOf, takeConnections, takeListeners } from "./listeners.ts";
 import type { OutputPipes } from "./output.ts";
 import { descendants, hostPidOf, innerPid, onlyChild } from "./process-tree.ts";
+import { reclaimMemory } from "./reclaim.ts";
 import type { ExitStatus, Sandbox } from "./sandbox.ts";
 
 const freezeDeadlineMs = 5_000;
@@ -59,6 +61,7 @@ export class SandboxInstance implements Instance {
   readonly #functionId: string;
   /** Process ids inside the sandbox that are ours: a CRIU worker at its dump. */
   readonly helpers = new Set<number>();
+  #reclaiming: AbortController | null = null;
 
   constructor(context: SandboxContext, parts: SandboxInstanceParts) {
     this.#context = context;
@@ -195,7 +198,20 @@ export class SandboxInstance implements Instance {
   }
 
   resume(): void {
+    this.#reclaiming?.abort();
     this.#cgroup.thaw();
+  }
+
+  async reclaim(): Promise<ReclaimResult> {
+    const reclaiming = new AbortController();
+    this.#reclaiming = reclaiming;
+    this.#cgroup.allowSwap(true);
+    try {
+      return await reclaimMemory(this.#functionId, this.pids(), reclaiming.signal);
+    } finally {
+      // What is in swap stays there until it is touched.
+      if (this.#reclaiming === reclaiming) this.#cgroup.allowSwap(false);
+    }
   }
 
   /** Lets every process go on that a dump left stopped. */
@@ -222,6 +238,7 @@ export class SandboxInstance implements Instance {
   }
 
   async kill(): Promise<void> {
+    this.#reclaiming?.abort();
     this.sandbox.kill();
     // A frozen process dies of SIGKILL in v2, but only a thawed cgroup can be used again.
     this.#cgroup.thaw();

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { AetherError } from "../../protocol/errors.ts";
 import { packagePaths } from "../package-paths.ts";
+import type { EngineConfig } from "../../protocol/config.ts";
 import type { CriuTools } from "../sandbox/context.ts";
 
 /** 4.1 cannot dump inet sockets from Linux 6.16 on (SO_PASSCRED), 3.17 does not start from 6.13 on (vdso). */
@@ -10,6 +11,14 @@ const neededVersion = [4, 2] as const;
 
 /** See rootfs/criu-limits.c. */
 const limitsLibrary = `${packagePaths.programs}/aether-criu-limits.so`;
+/** FI_NO_BREAKPOINTS of CRIU's fault-injection.h: restored threads are stopped by ptrace alone. */
+export const noBreakpoints = { CRIU_FAULT: "130" } as const;
+
+/** The tools as the engine's settings want them. Dumps are left as they are: nobody waits for them. */
+export function tunedCriu(criu: CriuTools, engine: Pick<EngineConfig, "breakpoints">): CriuTools {
+  return engine.breakpoints === "none" ? { ...criu, env: { ...criu.env, ...noBreakpoints } } : criu;
+}
+
 /** CAP_SYS_RESOURCE: without it a dump of another user's process needs that library. */
 const sysResource = 1n << 24n;
 

@@ -1,6 +1,6 @@
 /** A snapshot on disk: its folder, its manifest, and the names under which the two are found. */
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
 import type { ListenAddress } from "../../ffi/socket.ts";
 import { manifestName } from "./manifest.ts";
 import type { Manifest } from "./manifest.ts";
@@ -54,7 +54,9 @@ export class ImageFolder {
   /** Writes the manifest and gives the folder its name. */
   finish(path: string, manifest: Manifest): Image {
     writeManifest(path, manifest);
-    const directory = `${this.#root}/image-${this.#next++}`;
+    let directory = `${this.#root}/image-${this.#next++}`;
+    // A version that is tried beside the running one numbers its images in the same folder.
+    while (existsSync(directory)) directory = `${this.#root}/image-${this.#next++}`;
     renameSync(path, directory);
     return { directory, manifest };
   }

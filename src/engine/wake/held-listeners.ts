@@ -36,8 +36,9 @@ export class HeldListeners implements Disposable {
     return this.#held.length === 0;
   }
 
+  /** Each port once, however many listeners it has: IPv4 and IPv6, or workers of their own. */
   get ports(): readonly number[] {
-    return this.#held.map(({ port }) => port);
+    return [...new Set(this.#held.map(({ port }) => port))];
   }
 
   /** Where the process had them; empty unless that is known of all. */

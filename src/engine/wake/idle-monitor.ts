@@ -73,6 +73,20 @@ export class IdleMonitor implements Disposable {
     }, 0);
   }
 
+  /** All that the kernel's program knows of these ports. `lastChangeMs` is monotonic, 0 for never. */
+  counts(ports: readonly number[]): {
+    readonly opened: number;
+    readonly open: number;
+    readonly lastChangeMs: number;
+  } {
+    const each = ports.map((port) => this.#source.read(port));
+    return {
+      opened: each.reduce((sum, { established }) => sum + Number(established), 0),
+      open: this.openConnections(ports),
+      lastChangeMs: Math.max(0, ...each.map(({ lastChangeMs }) => lastChangeMs)),
+    };
+  }
+
   stop(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;

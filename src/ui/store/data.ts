@@ -73,6 +73,7 @@ function withEvent(data: Data, event: EngineEvent): Data {
     case "reload-refused":
       return { ...data, events, lastReload: event };
     case "transition":
+    case "reclaim":
     case "exit":
     case "error":
     case "notice":

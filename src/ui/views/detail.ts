@@ -159,7 +159,7 @@ function declared(config: PublicFunctionConfig, width: number): readonly Line[] 
     ["sleep", config.sleep === "keep" ? "keep: every sleep keeps memory" : "golden: always the first image"],
     [
       "idle",
-      `suspend after ${formatDeclaredMs(idle.suspendAfterMs)}, snapshot after ${formatDeclaredMs(idle.snapshotAfterMs)}`,
+      `suspend after ${formatDeclaredMs(idle.suspendAfterMs)}, snapshot after ${formatDeclaredMs(idle.snapshotAfterMs)}${idle.reclaim ? "; suspended, its memory goes to swap" : ""}`,
     ],
     ["connections", `${config.connections}${idle.ignoreOpen ? ", idle open ones ignored" : ""}`],
     ["budget", `${formatDeclaredMs(config.restoreBudgetMs)}, then ${config.onViolation}`],

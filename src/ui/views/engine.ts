@@ -39,6 +39,9 @@ export function engineLines(state: ConsoleState, width: number): readonly Line[]
     ),
     ...field("budget", `${formatDeclaredMs(config.restoreBudgetMs)}, then ${config.onViolation}`, block),
     ...field("restores", `${config.maxParallelRestores} at once`, block),
+    ...(config.memoryBudgetBytes === null
+      ? []
+      : field("memory budget", `${formatBytes(config.memoryBudgetBytes)} of idle functions`, block)),
   ];
   const right = [
     heading("ALL FUNCTIONS"),

@@ -146,6 +146,7 @@ describe("control socket", () => {
     ["POST", "/v1/functions/hello/explode", 404],
     ["GET", "/v1/functions/hello/kill", 405],
     ["POST", "/v1/state", 405],
+    ["POST", "/v1/connections", 405],
     ["DELETE", "/v1/reload", 405],
     ["POST", "/v1/functions/..%2f..%2fetc/kill", 400],
     ["POST", "/v1/functions/%ff/kill", 400],
@@ -161,6 +162,12 @@ describe("control socket", () => {
     const answer = await raw(path, method, target);
     expect(answer.status).toBe(status);
     expect(JSON.parse(answer.body)).toMatchObject({ error: { kind: "user" } });
+  });
+
+  test("the counts of connections are answered as they are", async ({ expect }) => {
+    const { core, requests } = await rig();
+    core.counts = { atMs: 7, functions: [{ id: "hello", opened: 3, open: 1, lastChangeMs: 5 }] };
+    expect(await requests.connections()).toEqual(core.counts);
   });
 
   test.for([

@@ -17,7 +17,7 @@ const base: FunctionConfig = {
   privileged: false,
   sleep: "keep",
   start: "snapshot",
-  idle: { suspendAfterMs: 1, snapshotAfterMs: 2, ignoreOpen: false },
+  idle: { suspendAfterMs: 1, snapshotAfterMs: 2, ignoreOpen: false, reclaim: false },
   connections: "refuse",
   restoreBudgetMs: 15,
   onViolation: "fail",
@@ -25,6 +25,7 @@ const base: FunctionConfig = {
   image: "auto",
   warmPool: null,
   warmup: [],
+  proveDeploy: true,
   stopSignal: "SIGTERM",
   stopTimeoutMs: 5000,
 };
@@ -42,6 +43,8 @@ const config = (
     logLevel: "info",
     maxParallelRestores: 2,
     warmPool: null,
+    breakpoints: "hardware",
+    memoryBudgetBytes: null,
     ...engine,
   },
   functions,
@@ -49,7 +52,7 @@ const config = (
 
 describe("needsReplacement", () => {
   it.each<Partial<FunctionConfig>>([
-    { idle: { suspendAfterMs: null, snapshotAfterMs: 2, ignoreOpen: true } },
+    { idle: { suspendAfterMs: null, snapshotAfterMs: 2, ignoreOpen: true, reclaim: false } },
     { restoreBudgetMs: 20 },
     { onViolation: "serve" },
     { onRestoreFailure: "cold" },
@@ -75,7 +78,7 @@ describe("needsReplacement", () => {
     { user: { name: "x", uid: 1, gid: 1, groups: [1] } },
     { privileged: true },
     { sleep: "golden" },
-    { warmup: [{ method: "GET", path: "/", headers: {}, body: null }] },
+    { warmup: [{ method: "GET", path: "/", headers: {}, body: null, compare: "answer", ignoreHeaders: [] }] },
     { restoreBudgetMs: 20, cwd: "/tmp" },
   ])("%j needs a new process", (change) => {
     expect(needsReplacement(base, { ...base, ...change })).toBe(true);

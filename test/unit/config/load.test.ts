@@ -44,6 +44,8 @@ describe("defaults", () => {
         logLevel: "info",
         maxParallelRestores: testMachine.cores,
         warmPool: null,
+        breakpoints: "hardware",
+        memoryBudgetBytes: null,
       },
       functions: [
         {
@@ -60,7 +62,7 @@ describe("defaults", () => {
           privileged: false,
           sleep: "keep",
           start: "snapshot",
-          idle: { suspendAfterMs: 30_000, snapshotAfterMs: 300_000, ignoreOpen: false },
+          idle: { suspendAfterMs: 30_000, snapshotAfterMs: 300_000, ignoreOpen: false, reclaim: false },
           connections: "refuse",
           restoreBudgetMs: 15,
           onViolation: "fail",
@@ -68,6 +70,7 @@ describe("defaults", () => {
           image: "auto",
           warmPool: null,
           warmup: [],
+          proveDeploy: true,
           stopSignal: "SIGTERM",
           stopTimeoutMs: 5000,
         },
@@ -99,6 +102,7 @@ describe("defaults", () => {
       suspendAfterMs,
       snapshotAfterMs,
       ignoreOpen: false,
+      reclaim: false,
     });
   });
 

@@ -4,6 +4,7 @@ import type { Machine } from "../../../src/engine/config/machine.ts";
 
 export const testMachine: Machine = {
   memoryBytes: 16 * 1024 ** 3,
+  swapBytes: 0,
   cores: 2,
   path: "/usr/local/bin:/usr/bin:/bin",
   self: { uid: 0, gid: 0, groups: [0], name: "root" },

@@ -1,0 +1,33 @@
+/** What a newly read configuration means for a running engine. */
+import type { AetherConfig } from "../protocol/config.ts";
+import type { ReloadResponse } from "../protocol/control.ts";
+import { diffConfig } from "./config/diff.ts";
+import type { ReactorApply } from "./reactor/reactor-messages.ts";
+
+export interface ReloadPlan {
+  /** As it will be in force. */
+  readonly config: AetherConfig;
+  readonly change: Omit<ReactorApply, "type" | "id">;
+  /** What is told of it once it is done. */
+  readonly response: ReloadResponse;
+}
+
+export function planReload(before: AetherConfig, read: AetherConfig): ReloadPlan {
+  // The name is how this engine is found, its snapshots lie where they lie, and its CRIUs are started: these stay until it is
+  // started again.
+  const { name, snapshotDir, breakpoints } = before.engine;
+  const config = { ...read, engine: { ...read.engine, name, snapshotDir, breakpoints } };
+  const { added, changed, removed, unchanged } = diffConfig(before, config);
+  const ids = (entries: readonly { readonly id: string }[]): string[] => entries.map(({ id }) => id);
+  return {
+    config,
+    change: {
+      engine: config.engine,
+      added,
+      replaced: changed.filter((entry) => entry.needsReplacement).map((entry) => entry.next),
+      updated: changed.filter((entry) => !entry.needsReplacement).map((entry) => entry.next),
+      removed: ids(removed),
+    },
+    response: { added: ids(added), changed: ids(changed), removed: ids(removed), unchanged: ids(unchanged) },
+  };
+}
