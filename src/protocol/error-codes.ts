@@ -99,6 +99,7 @@ export const errorCodes = {
     "A shared-memory file or memfd could not be made.",
   ),
   AE_SHM_MAP_FAILED: entry("SharedMemoryError", "system", "Shared memory could not be mapped."),
+  AE_SHM_VERSION: entry("SharedMemoryError", "user", "Shared memory has the layout of another version."),
   AE_SHM_CORRUPTED: entry("SharedMemoryError", "system", "Shared memory holds what its layout forbids."),
   AE_UNIX_SOCKET: entry("SharedMemoryError", "system", "A unix socket could not be made or used."),
   // EbpfError
