@@ -22,6 +22,7 @@ import type { ReactorNews } from "./reactor/reactor-client.ts";
 import type { CriuTools } from "./sandbox/context.ts";
 import type { Image } from "./snapshot/image.ts";
 import { Janitor } from "./snapshot/janitor.ts";
+import type { RegionIdentity } from "./stats/stats-region.ts";
 
 /** State is published at most four times a second. */
 const stateIntervalMs = 250;
@@ -33,6 +34,8 @@ export interface EngineOptions {
   readonly config: AetherConfig;
   readonly version: string;
   readonly startedAtMs: number;
+  /** Start time of this process, clock ticks since boot. */
+  readonly startTicks: number;
   readonly criu: CriuTools;
   readonly adopted: Readonly<Record<string, Image>>;
   readonly hostChanges: readonly string[];
@@ -110,12 +113,28 @@ export class Engine implements ControlCore {
       snapshotRoot: snapshotRootOf(this.#config),
       tmpRoot: `${paths.stateDir}/tmp`,
       cgroupName: paths.cgroupName,
+      stats: { file: paths.statsFile, identity: this.#identity() },
     });
     if (this.#config.functions.length === 0) this.#phase = "running";
     this.#states.mark("state");
   }
 
+  #identity(): RegionIdentity {
+    const { config, version, startedAtMs, startTicks, criu, hostChanges } = this.#options;
+    return {
+      name: config.engine.name,
+      pid: process.pid,
+      startTicks,
+      startedAtMs,
+      version,
+      criuVersion: criu.version,
+      hostChanges: hostChanges.join("\n"),
+    };
+  }
+
+  /** Reports what happened in this thread. */
   emit(body: EventBody): void {
+    if (body.type === "error") this.#reactor.errorSeen(body);
     this.#events.append(body);
   }
 
@@ -123,7 +142,7 @@ export class Engine implements ControlCore {
     switch (news.type) {
       case "event":
         if (news.event.type === "progress") this.#progress(news.event.ready, news.event.total);
-        this.emit(news.event);
+        this.#events.append(news.event);
         return;
       case "views":
         for (const view of news.changed) this.#views.set(view.id, view);
@@ -258,6 +277,7 @@ export class Engine implements ControlCore {
       replaced: diff.changed.filter((change) => change.needsReplacement).map((change) => change.next),
       updated: diff.changed.filter((change) => !change.needsReplacement).map((change) => change.next),
       removed: diff.removed.map(({ id }) => id),
+      order: this.#order,
     });
     for (const { id } of diff.removed) this.#forget(id);
     const response: ReloadResponse = {

@@ -13,6 +13,7 @@ import type { EngineLock } from "./lock.ts";
 import { packagePaths, packageVersion } from "./package-paths.ts";
 import { adoptImages } from "./snapshot/adopt.ts";
 import { findCriu } from "./snapshot/criu-tools.ts";
+import { draftOf } from "./stats/stats-region.ts";
 import { enableMigration, restoreSettings } from "./wake/host-settings.ts";
 import type { EngineOrder, EngineReport } from "./worker-messages.ts";
 
@@ -103,6 +104,7 @@ async function bringUp(
     config,
     version,
     startedAtMs,
+    startTicks: lock.record.startTicks,
     criu,
     adopted: images,
     hostChanges,
@@ -146,7 +148,9 @@ function removeStaleTmp(name: string, adopted: Readonly<Record<string, unknown>>
 /** Puts back what was changed on the host, when no other engine needs it, and removes the runtime folder. */
 function leaveHost(name: string, keepTmp = false): void {
   if (!otherEnginesRunning(name)) restoreSettings(runtimeRoot());
-  const { runtimeDir, stateDir } = enginePaths(name);
+  const { runtimeDir, stateDir, statsFile } = enginePaths(name);
+  // The reactor removes it; one that failed, or was ended at a deadline, has not.
+  for (const file of [statsFile, draftOf(statsFile)]) rmSync(file, { force: true });
   if (!keepTmp) rmSync(`${stateDir}/tmp`, { recursive: true, force: true });
   rmSync(runtimeDir, { recursive: true, force: true });
   try {

@@ -91,6 +91,10 @@ export class TestEngine implements AsyncDisposable {
     return join("/dev/shm", `${this.name}-images`, `aether-${this.name}`);
   }
 
+  get statsFile(): string {
+    return `/dev/shm/aether-${this.name}.stats`;
+  }
+
   static async start(options: TestEngineOptions): Promise<TestEngine> {
     counter += 1;
     const name = options.after?.name ?? `t${process.pid}x${counter}`;
@@ -224,6 +228,7 @@ export class TestEngine implements AsyncDisposable {
     for (const root of ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/memory"]) {
       if (existsSync(`${root}/aether-${this.name}`)) found.push(`${root}/aether-${this.name}`);
     }
+    for (const file of [this.statsFile, `${this.statsFile}.new`]) if (existsSync(file)) found.push(file);
     if (existsSync(this.snapshotRoot)) found.push(this.snapshotRoot);
     if (existsSync(join(this.folder, "run", this.name))) found.push(join(this.folder, "run", this.name));
     return found;

@@ -29,6 +29,9 @@ import { IdleMonitor } from "../wake/idle-monitor.ts";
 import { PortPrograms } from "../wake/port-programs.ts";
 import { warmUp } from "../wake/warm-up.ts";
 import { poolCapacity, WarmPool } from "../wake/warm-pool.ts";
+import { StatsRecorder } from "../stats/recorder.ts";
+import { draftOf, StatsRegion } from "../stats/stats-region.ts";
+import { noTraffic } from "../stats/traffic.ts";
 import { FunctionTable } from "./function-table.ts";
 import { OutputFlow } from "./output-flow.ts";
 import { OutputTail } from "./output-tail.ts";
@@ -54,6 +57,7 @@ export class Reactor {
   readonly #publisher: ChangePublisher<string>;
   readonly #output = new Map<string, FunctionOutput>();
   readonly #table: FunctionTable;
+  readonly #stats: StatsRecorder;
   readonly #context: SandboxContext;
   readonly #images: ImageThread;
   #launcher: Promise<Launcher>;
@@ -68,6 +72,7 @@ export class Reactor {
       ports: PortPrograms;
       images: ImageThread;
       launcher: Launcher;
+      region: StatsRegion;
     },
   ) {
     this.#start = start;
@@ -104,6 +109,7 @@ export class Reactor {
       make: (config) => this.#make(config),
       unmake: (id) => {
         this.#output.delete(id);
+        this.#stats.removed(id);
         this.#cgroups.removeFunction(id);
       },
       emit: (event) => this.#emit(event),
@@ -111,6 +117,16 @@ export class Reactor {
       discard: (path) => this.#context.discard(path),
       parallelStarts: start.engine.maxParallelRestores,
     });
+    this.#stats = new StatsRecorder(
+      {
+        region: parts.region,
+        functions: this.#table,
+        traffic: noTraffic,
+        monotonic: monotonicMs,
+        onError: (error) => this.#emit({ type: "error", functionId: null, error: error.toJSON() }),
+      },
+      start.functions.map(({ id }) => id),
+    );
   }
 
   /** Launcher, cgroups and kernel programs, and CRIU at work once: whatever is missing is found before a function starts. */
@@ -126,11 +142,13 @@ export class Reactor {
         mkdirSync(path, { recursive: true, mode: 0o700 });
       const cgroups = cleanup.adopt(EngineCgroups.create(start.cgroupName), (made) => void made.remove());
       const ports = cleanup.use(PortPrograms.load(start.bpfDirectory, cgroups.root));
+      const region = cleanup.use(openRegion(start));
       const parts: { current: Reactor | null } = { current: null };
       const lost = (error: AetherError): void => parts.current?.launcherLost(error);
       const launcher = cleanup.use(await Launcher.start(epoll, start.programsDirectory, true, lost));
       const images = cleanup.use(new ImageThread());
-      const reactor = new Reactor(start, report, { epoll, cgroups, ports, images, launcher });
+      const reactor = new Reactor(start, report, { epoll, cgroups, ports, images, launcher, region });
+      cleanup.defer(() => reactor.#stats[Symbol.dispose]());
       parts.current = reactor;
       await reactor.#tellUndo(launcher);
       await checkCriu(reactor.#context);
@@ -143,10 +161,10 @@ export class Reactor {
   }
 
   async #tellUndo(launcher: Launcher): Promise<void> {
-    const { runtimeDir } = this.#start;
+    const { runtimeDir, stats } = this.#start;
     await launcher.setUndo({
       cgroups: this.#cgroups.paths,
-      files: [`${runtimeDir}/control.sock`],
+      files: [`${runtimeDir}/control.sock`, stats.file, draftOf(stats.file)],
       sysctls: [],
     });
   }
@@ -179,12 +197,14 @@ export class Reactor {
   }
 
   #emit(event: EventBody): void {
+    this.#stats.take(event);
     this.#report({ type: "event", event });
   }
 
   #publish(changed: ReadonlySet<string>): void {
     const views = [...changed].flatMap((id) => this.#table.view(id) ?? []);
     this.#report({ type: "views", changed: views, order: this.#table.ids });
+    this.#stats.changed(changed);
   }
 
   #surroundings(): FunctionSurroundings {
@@ -205,6 +225,7 @@ export class Reactor {
   #make(config: FunctionConfig): FunctionRuntime {
     const output: FunctionOutput = { tail: new OutputTail(), flow: new OutputFlow() };
     this.#output.set(config.id, output);
+    this.#stats.made(config.id);
     const cgroup = this.#cgroups.createFunction(config.id, { memoryLimitBytes: config.memoryLimitBytes });
     const driver = new SandboxDriver(this.#context, {
       config,
@@ -226,11 +247,17 @@ export class Reactor {
   async apply(order: ReactorApply): Promise<void> {
     this.#restores.resize(order.engine.maxParallelRestores);
     await this.#table.apply(order);
+    this.#stats.reordered(order.order);
   }
 
   /** Carries out an order on one function. Rejects with a typed error. */
   action(functionId: string, action: FunctionAction): Promise<FunctionView> {
     return this.#table.action(functionId, action);
+  }
+
+  /** The engine's thread has reported an error. */
+  errorSeen(event: Extract<EventBody, { readonly type: "error" }>): void {
+    this.#stats.take(event);
   }
 
   /** The engine has taken in so much of a function's output. */
@@ -241,14 +268,29 @@ export class Reactor {
   /** Ends everything in order. Returns the images that are there. */
   async stop(): Promise<Image[]> {
     this.#closing = true;
+    this.#stats.stopping();
     const images = await this.#table.stop();
     this.#publisher[Symbol.dispose]();
     const launcher = await this.#launcher;
     await launcher[Symbol.asyncDispose]();
     await this.#images[Symbol.asyncDispose]();
+    this.#stats[Symbol.dispose]();
     this.#ports[Symbol.dispose]();
     this.#cgroups.remove();
     this.#epoll[Symbol.dispose]();
     return images;
   }
+}
+
+/** The stats region with its first pulse: whoever opens the file sees an engine that lives. */
+function openRegion({ stats, functions }: ReactorStart): StatsRegion {
+  return new StatsRegion(stats.file, stats.identity, {
+    heartbeatMs: monotonicMs(),
+    beats: 0,
+    phase: "starting",
+    readyCount: 0,
+    functionCount: functions.length,
+    memoryBytes: 0,
+    cpuMs: 0,
+  });
 }

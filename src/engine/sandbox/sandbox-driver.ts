@@ -292,6 +292,10 @@ export class SandboxDriver implements InstanceDriver {
     };
   }
 
+  get pooled(): number {
+    return this.#prepared?.isUsable === true ? 1 : 0;
+  }
+
   update(config: FunctionConfig): void {
     this.#config = config;
   }
