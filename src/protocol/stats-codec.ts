@@ -108,11 +108,7 @@ function encodeField(kind: FieldKind, value: FieldValue | undefined, view: DataV
 }
 
 /** `undefined`: a value that the field cannot have. */
-function decodeField(
-  kind: FieldKind,
-  view: DataView,
-  at: number,
-): FieldValue | undefined {
+function decodeField(kind: FieldKind, view: DataView, at: number): FieldValue | undefined {
   switch (kind.type) {
     case "u32":
       return view.getUint32(at, true);

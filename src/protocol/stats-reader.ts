@@ -72,7 +72,8 @@ export class StatsReader implements Disposable {
   }
 
   /**
-   * Every record as one writer left it; a region that has grown is opened again.
+   * Every record as one writer left it; one that has not changed since the last look is the same object. A region that
+   * has grown is opened again.
    * @throws AetherError AE_SHM_CORRUPTED, with reason Unsettled for a record that stays half-written
    */
   read(): StatsSnapshot {
@@ -107,6 +108,13 @@ interface OpenRegion {
   readonly before: DataView;
   readonly content: DataView;
   readonly after: DataView;
+  /** By where a record begins: what it was at which sequence. Most records are the same at the next look. */
+  readonly decoded: Map<number, Decoded>;
+}
+
+interface Decoded {
+  readonly sequence: number;
+  readonly values: object | null;
 }
 
 function openRegion(path: string): OpenRegion | null {
@@ -153,7 +161,7 @@ function checkedRegion(path: string, fd: number): OpenRegion {
   if (status.size < plan.sizeBytes)
     throw corrupted("Truncated", `it has ${status.size} bytes instead of ${plan.sizeBytes}`, path);
   const buffer = (): DataView => new DataView(new ArrayBuffer(plan.sizeBytes));
-  return { fd, header, plan, before: buffer(), content: buffer(), after: buffer() };
+  return { fd, header, plan, before: buffer(), content: buffer(), after: buffer(), decoded: new Map() };
 }
 
 function agrees(header: HeaderStats, plan: RegionPlan): boolean {
@@ -182,9 +190,14 @@ function readRegion(region: OpenRegion, path: string): StatsSnapshot {
   fill(region, region.content, 0, plan.sizeBytes, path);
   fill(region, region.after, 0, plan.sizeBytes, path);
   const one = <F extends Fields>(layout: RecordLayout<F>, at: number): ValuesOf<F> | null => {
-    settle(region, layout, at, path);
-    if (region.content.getUint32(at + usedAt, true) === 0) return null;
-    return decodeRecord(layout, region.content, at);
+    const sequence = settle(region, layout, at, path);
+    const known = region.decoded.get(at);
+    // Only values of this layout are kept under its offset.
+    if (known?.sequence === sequence) return known.values as ValuesOf<F> | null;
+    const used = region.content.getUint32(at + usedAt, true) !== 0;
+    const values = used ? decodeRecord(layout, region.content, at) : null;
+    region.decoded.set(at, { sequence, values });
+    return values;
   };
   const all = <F extends Fields>(layout: RecordLayout<F>, at: number, count: number): ValuesOf<F>[] =>
     Array.from({ length: count }, (_, index) => one(layout, at + index * layout.sizeBytes)).filter(
@@ -212,17 +225,17 @@ function fill({ fd }: OpenRegion, into: DataView, at: number, sizeBytes: number,
   if (got < sizeBytes) throw corrupted("Truncated", `it ends at byte ${at + got}`, path);
 }
 
-/** Makes sure that the content of a record is from between two writes: what was read, or what is read now. */
+/** Makes sure that the content of a record is from between two writes, what was read or what is read now. Returns its sequence. */
 function settle<F extends Fields>(
   region: OpenRegion,
   layout: RecordLayout<F>,
   at: number,
   path: string,
-): void {
+): number {
   const { before, content, after } = region;
   for (let tries = 0; tries < quickTries + naps; tries++) {
     const sequence = before.getUint32(at + sequenceAt, true);
-    if (sequence % 2 === 0 && sequence === after.getUint32(at + sequenceAt, true)) return;
+    if (sequence % 2 === 0 && sequence === after.getUint32(at + sequenceAt, true)) return sequence;
     if (tries >= quickTries) Atomics.wait(nap, 0, 0, napMs);
     fill(region, before, at + sequenceAt, 4, path);
     fill(region, content, at, layout.sizeBytes, path);
