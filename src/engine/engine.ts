@@ -255,17 +255,20 @@ export class Engine implements ControlCore {
   }
 
   async #apply(file: string): Promise<ReloadResponse> {
-    const ownPorts = new Set(this.#config.functions.flatMap(({ triggerPort }) => triggerPort ?? []));
+    const { metrics } = this.#config.engine;
+    const triggers = this.#config.functions.flatMap(({ triggerPort }) => triggerPort ?? []);
+    const ownPorts = new Set(metrics === null ? triggers : [...triggers, metrics.port]);
     const loaded = loadConfig(file, { checkPorts: true, ownPorts });
     if (!loaded.ok) {
       this.emit({ type: "reload-refused", problems: loaded.problems });
       throw validationError(loaded.problems);
     }
     const { engine } = this.#config;
-    // The name is how this engine is found, and its snapshots lie where they lie: both stay until it is started again.
+    // The name is how this engine is found, its snapshots lie where they lie, and scrapers know the address of its
+    // metrics: these stay until it is started again.
     const config: AetherConfig = {
       ...loaded.config,
-      engine: { ...loaded.config.engine, name: engine.name, snapshotDir: engine.snapshotDir },
+      engine: { ...loaded.config.engine, name: engine.name, snapshotDir: engine.snapshotDir, metrics },
     };
     const diff = diffConfig(this.#config, config);
     this.#config = config;

@@ -10,6 +10,7 @@ import { ConfigFollower } from "./config/watch.ts";
 import { Engine, snapshotRootOf } from "./engine.ts";
 import { acquireEngineLock, alreadyRunning, otherEnginesRunning, runningEngine } from "./lock.ts";
 import type { EngineLock } from "./lock.ts";
+import { startMetricsServer } from "./metrics/server.ts";
 import { packagePaths, packageVersion } from "./package-paths.ts";
 import { adoptImages } from "./snapshot/adopt.ts";
 import { findCriu } from "./snapshot/criu-tools.ts";
@@ -94,7 +95,9 @@ async function bringUp(
   version: string,
   startedAtMs: number,
 ): Promise<string> {
-  const { name } = config.engine;
+  const { name, metrics } = config.engine;
+  // First: a port that is taken is told before anything is started.
+  if (metrics !== null) cleanup.use(await startMetricsServer(metrics, enginePaths(name).statsFile));
   const criu = findCriu(packagePaths.tools);
   const machine = { criuVersion: criu.version, engineVersion: version };
   const { images, refused } = await adoptImages(snapshotRootOf(config), config, machine);

@@ -66,6 +66,13 @@ export interface FunctionConfig {
 export const logLevels = ["error", "warn", "info", "debug"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
+/** Where metrics are served. */
+export interface MetricsConfig {
+  /** An address of this machine, or "localhost". */
+  readonly host: string;
+  readonly port: number;
+}
+
 export interface EngineConfig {
   readonly name: string;
   /** Snapshots live in `<snapshotDir>/aether-<name>`. */
@@ -77,6 +84,8 @@ export interface EngineConfig {
   readonly maxParallelRestores: number;
   /** Functions without a `warm_pool` of their own for which a wake is prepared; `null`: as many as memory allows. */
   readonly warmPool: number | null;
+  /** `null`: off. */
+  readonly metrics: MetricsConfig | null;
 }
 
 export interface AetherConfig {

@@ -120,6 +120,7 @@ export const errorCodes = {
   AE_ENGINE_RUNNING: entry("EngineError", "user", "An engine of this name is already running."),
   AE_ENGINE_NOT_RUNNING: entry("EngineError", "user", "No engine of this name is running."),
   AE_ENGINE_LOST: entry("EngineError", "system", "The engine ended or does not answer."),
+  AE_METRICS_UNAVAILABLE: entry("EngineError", "user", "Metrics cannot be served on the address declared."),
   AE_LAUNCHER_LOST: entry(
     "EngineError",
     "system",

@@ -103,6 +103,7 @@ export class FakeCore implements ControlCore {
           logLevel: "info",
           maxParallelRestores: 4,
           warmPool: null,
+          metrics: null,
         },
         phase: this.phase,
         readyCount: this.functions.length,

@@ -97,6 +97,7 @@ export function fakeEngineView(functions: readonly FunctionView[]): EngineView {
         logLevel: "info",
         maxParallelRestores: 4,
         warmPool: null,
+        metrics: null,
       },
       phase: "running",
       readyCount: functions.length,

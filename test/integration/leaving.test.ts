@@ -236,7 +236,7 @@ describe("an end without order", () => {
       file,
       JSON.stringify({
         version: 1,
-        engine: { name, snapshot_dir: folder, on_violation: "serve" },
+        engine: { name, snapshot_dir: folder, on_violation: "serve", metrics: "off" },
         functions: [other],
       }),
     );
@@ -373,7 +373,11 @@ describe("net.ipv4.tcp_migrate_req", () => {
         const file = join(folder, `${name}.yaml`);
         writeFileSync(
           file,
-          JSON.stringify({ version: 1, engine: { name, snapshot_dir: folder }, functions: [] }),
+          JSON.stringify({
+            version: 1,
+            engine: { name, snapshot_dir: folder, metrics: "off" },
+            functions: [],
+          }),
         );
         const engine = start("nsenter", [...inside, process.execPath, cli, "--headless", "-c", file], {
           env,

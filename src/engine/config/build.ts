@@ -69,6 +69,7 @@ export function buildConfig(data: unknown, context: BuildContext): BuildResult {
         logLevel: engine.log_level,
         maxParallelRestores: engine.max_parallel_restores ?? Math.min(256, context.machine.cores),
         warmPool: engine.warm_pool ?? null,
+        metrics: engine.metrics === "off" ? null : engine.metrics.listen,
       },
       functions,
     },

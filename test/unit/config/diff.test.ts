@@ -42,6 +42,7 @@ const config = (
     logLevel: "info",
     maxParallelRestores: 2,
     warmPool: null,
+    metrics: null,
     ...engine,
   },
   functions,
