@@ -41,7 +41,7 @@ function overlayFunction(fn: FunctionView, stats: FunctionStats): FunctionView {
       p50Ms: stats.wakeP50Ms,
       p99Ms: stats.wakeP99Ms,
     },
-    snapshot: overlaySnapshot(stats),
+    snapshot: overlaySnapshot(fn, stats),
   };
 }
 
@@ -61,13 +61,14 @@ function overlayInstances(fn: FunctionView, stats: FunctionStats): readonly Inst
   ];
 }
 
-function overlaySnapshot(stats: FunctionStats): SnapshotView | null {
+function overlaySnapshot(fn: FunctionView, stats: FunctionStats): SnapshotView | null {
   if (stats.snapshotImage === null) return null;
   return {
     atMs: stats.snapshotAtMs ?? 0,
     sizeBytes: stats.snapshotBytes ?? 0,
     golden: stats.snapshotGolden === 1,
     image: stats.snapshotImage,
+    imageReason: fn.snapshot?.imageReason ?? "",
     dumpMs: stats.snapshotDumpMs ?? 0,
     trialMs: stats.snapshotTrialMs,
   };

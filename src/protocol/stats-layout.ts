@@ -78,6 +78,7 @@ const counters = {
   wakesSuspended: counter(u64, "Wakes from `Suspended`."),
   wakesSnapshot: counter(u64, "Wakes from a snapshot."),
   wakesCold: counter(u64, "Wakes by a cold start."),
+  wakesFailed: counter(u64, "Wakes that did not come about; their clients were reset."),
   coldStarts: counter(u64, "Starts from nothing, for whatever reason."),
   exits: counter(u64, "Instances that ended by themselves."),
   violations: counter(u64, "Restores over their budget, trials included."),

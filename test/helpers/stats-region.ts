@@ -5,6 +5,8 @@ import { StatsRegion } from "../../src/engine/stats/stats-region.ts";
 import type { Pulse } from "../../src/engine/stats/stats-region.ts";
 import { processStartTicks } from "../../src/protocol/process-start.ts";
 import type { FunctionStats } from "../../src/protocol/stats-layout.ts";
+import type { EventBody } from "../../src/protocol/events.ts";
+import type { WakeTier } from "../../src/protocol/states.ts";
 import type { FunctionView } from "../../src/protocol/views.ts";
 import type { TrafficCounts } from "../../src/engine/stats/traffic.ts";
 
@@ -35,6 +37,29 @@ export function testRegion(path: string, name = "test", pulse: Pulse = pulseNow(
     hostChanges: "net.ipv4.tcp_migrate_req 0 -> 1",
   };
   return new StatsRegion(path, identity, pulse);
+}
+
+/** A wake as the lifecycle reports it. */
+export function wakeEvent(
+  tier: WakeTier,
+  restoreMs: number | null,
+  totalMs: number,
+): Extract<EventBody, { readonly type: "wake" }> {
+  return {
+    type: "wake",
+    functionId: "hello",
+    instance: "i1",
+    tier,
+    cause: "connection",
+    seenAtMs: 1000,
+    phases: {},
+    restoreMs,
+    totalMs,
+    budgetMs: 15,
+    overBudget: false,
+    criu: null,
+    error: null,
+  };
 }
 
 const quiet: TrafficCounts = { packets: 0, bytes: 0, syns: 0, drops: 0 };

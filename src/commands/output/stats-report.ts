@@ -57,6 +57,7 @@ function functionStats(stats: FunctionStats) {
     warmPool: stats.warmPool,
     wakes,
     wakesByTier: { suspended: stats.wakesSuspended, snapshot: stats.wakesSnapshot, cold: stats.wakesCold },
+    wakesFailed: stats.wakesFailed,
     coldStarts: stats.coldStarts,
     exits: stats.exits,
     violations: stats.violations,

@@ -129,6 +129,12 @@ export const families: readonly Family[] = [
     samples: (scrape) => tiers(scrape).map(({ labels, count }) => ({ labels, value: count })),
   },
   {
+    name: "function_failed_wakes_total",
+    type: "counter",
+    help: "Wakes that did not come about; their clients were reset.",
+    samples: perFunction((stats) => stats.wakesFailed),
+  },
+  {
     name: "function_wake_duration_seconds",
     type: "histogram",
     unit: "seconds",

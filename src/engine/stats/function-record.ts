@@ -53,6 +53,7 @@ export function functionRecord(figures: FunctionFigures): FunctionStats {
     wakesSuspended: suspended.count,
     wakesSnapshot: snapshot.count,
     wakesCold: cold.count,
+    wakesFailed: tally.wakesFailed,
     coldStarts: view.coldStarts,
     exits: view.exits,
     violations: view.violations,

@@ -36,6 +36,8 @@ export class StatsRecorder implements Disposable {
   readonly #parts: RecorderParts;
   readonly #tallies = new Map<string, FunctionTally>();
   readonly #timer: NodeJS.Timeout;
+  /** Functions whose tallies have changed since their records were written: a wake's event follows its view. */
+  readonly #dirty = new Set<string>();
   #order: ReadonlyMap<string, number>;
   #beats = 0;
   #next = 0;
@@ -83,6 +85,7 @@ export class StatsRecorder implements Disposable {
     }
     if (!("functionId" in event) || event.functionId === null) return;
     this.#tallies.get(event.functionId)?.take(event);
+    this.#dirty.add(event.functionId);
   }
 
   /** Writes the records of functions that have changed. */
@@ -90,6 +93,7 @@ export class StatsRecorder implements Disposable {
     const { region } = this.#parts;
     let failure: unknown = null;
     for (const id of ids) {
+      this.#dirty.delete(id);
       try {
         this.#record(id);
       } catch (error) {
@@ -135,7 +139,7 @@ export class StatsRecorder implements Disposable {
     });
     const { ids } = functions;
     const looks = Math.min(maxPerBeat, Math.ceil(ids.length / beatsPerRound));
-    const due = new Set<string>();
+    const due = new Set(this.#dirty);
     for (let count = 0; count < looks; count++) {
       const id = ids[this.#next % ids.length];
       this.#next += 1;

@@ -27,6 +27,7 @@ export class FunctionTally {
     snapshot: new Histogram(),
     cold: new Histogram(),
   };
+  wakesFailed = 0;
   errors = 0;
 
   take(event: EventBody): void {
@@ -34,6 +35,9 @@ export class FunctionTally {
       case "wake":
         this.wakes[event.tier].add(event.totalMs);
         if (event.restoreMs !== null) this.restores.add(event.restoreMs);
+        return;
+      case "wake-failed":
+        this.wakesFailed += 1;
         return;
       case "error":
         this.errors += 1;

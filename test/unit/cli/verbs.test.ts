@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, describe, test } from "vitest";
 import { cliHome } from "../../helpers/fake-core-cli.ts";
 import { fakeFunction } from "../../helpers/fake-core.ts";
-import { recordOf } from "../../helpers/stats-region.ts";
+import { recordOf, wakeEvent } from "../../helpers/stats-region.ts";
 import type { StatsReport } from "../../../src/commands/output/stats-report.ts";
 import { FunctionTally } from "../../../src/engine/stats/tally.ts";
 import { AetherError } from "../../../src/protocol/errors.ts";
@@ -57,9 +57,8 @@ describe("reading verbs", () => {
   test("stats reads the engine's shared memory, and asks nobody", async ({ expect }) => {
     const { region, close } = await home.serve("read");
     const tally = new FunctionTally();
-    const wake = { type: "wake", functionId: "hello", instance: "i1", overBudget: false } as const;
-    tally.take({ ...wake, tier: "snapshot", restoreMs: 8.25, totalMs: 9.5 });
-    tally.take({ ...wake, tier: "suspended", restoreMs: null, totalMs: 0.4 });
+    tally.take(wakeEvent("snapshot", 8.25, 9.5));
+    tally.take(wakeEvent("suspended", null, 0.4));
     const hello = fakeFunction("hello", {
       instances: [{ id: "i1", pid: 42, state: "Running", memoryBytes: 1, cpuMs: 7 }],
     });

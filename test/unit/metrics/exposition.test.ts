@@ -12,7 +12,7 @@ import { FunctionTally } from "../../../src/engine/stats/tally.ts";
 import { StatsReader } from "../../../src/protocol/stats-reader.ts";
 import { fakeFunction } from "../../helpers/fake-core.ts";
 import { checkMetrics } from "../../helpers/promtool.ts";
-import { recordOf, testRegion } from "../../helpers/stats-region.ts";
+import { recordOf, testRegion, wakeEvent } from "../../helpers/stats-region.ts";
 
 /** A region with two functions and an interface, as a scrape sees it. */
 function scrapeOf(): Scrape {
@@ -27,10 +27,9 @@ function scrapeOf(): Scrape {
   });
   if (reader === null) throw new Error("no region");
   const tally = new FunctionTally();
-  const wake = { type: "wake", functionId: "hello", instance: "i1", overBudget: false } as const;
   for (const restoreMs of [0.9, 8, 8.5, 15, 15.1, 250])
-    tally.take({ ...wake, tier: "snapshot", restoreMs, totalMs: restoreMs + 1 });
-  tally.take({ ...wake, tier: "suspended", restoreMs: null, totalMs: 0.4 });
+    tally.take(wakeEvent("snapshot", restoreMs, restoreMs + 1));
+  tally.take(wakeEvent("suspended", null, 0.4));
   const hello = fakeFunction("hello", {
     state: "Running",
     instances: [{ id: "i1", pid: 42, state: "Running", memoryBytes: 4096, cpuMs: 1500 }],

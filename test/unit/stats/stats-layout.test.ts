@@ -95,13 +95,16 @@ describe("the layout", () => {
 
   test("any bytes are values or a typed error", ({ expect }) => {
     fc.assert(
-      fc.property(fc.uint8Array({ minLength: 1088, maxLength: 1088 }), (bytes) => {
-        try {
-          decodeRecord(functionLayout, new DataView(bytes.buffer, bytes.byteOffset), 0);
-        } catch (error) {
-          expect(error).toMatchObject({ code: "AE_SHM_CORRUPTED", data: { reason: "ForbiddenValue" } });
-        }
-      }),
+      fc.property(
+        fc.uint8Array({ minLength: functionLayout.sizeBytes, maxLength: functionLayout.sizeBytes }),
+        (bytes) => {
+          try {
+            decodeRecord(functionLayout, new DataView(bytes.buffer, bytes.byteOffset), 0);
+          } catch (error) {
+            expect(error).toMatchObject({ code: "AE_SHM_CORRUPTED", data: { reason: "ForbiddenValue" } });
+          }
+        },
+      ),
     );
   });
 
