@@ -22,7 +22,7 @@ import type { ReactorNews } from "./reactor/reactor-client.ts";
 import type { CriuTools } from "./sandbox/context.ts";
 import type { Image } from "./snapshot/image.ts";
 import { Janitor } from "./snapshot/janitor.ts";
-import type { RegionIdentity } from "./stats/stats-region.ts";
+import { regionIdentity } from "./stats/region-identity.ts";
 
 /** State is published at most four times a second. */
 const stateIntervalMs = 250;
@@ -113,23 +113,10 @@ export class Engine implements ControlCore {
       snapshotRoot: snapshotRootOf(this.#config),
       tmpRoot: `${paths.stateDir}/tmp`,
       cgroupName: paths.cgroupName,
-      stats: { file: paths.statsFile, identity: this.#identity() },
+      stats: { file: paths.statsFile, identity: regionIdentity(this.#options) },
     });
     if (this.#config.functions.length === 0) this.#phase = "running";
     this.#states.mark("state");
-  }
-
-  #identity(): RegionIdentity {
-    const { config, version, startedAtMs, startTicks, criu, hostChanges } = this.#options;
-    return {
-      name: config.engine.name,
-      pid: process.pid,
-      startTicks,
-      startedAtMs,
-      version,
-      criuVersion: criu.version,
-      hostChanges: hostChanges.join("\n"),
-    };
   }
 
   /** Reports what happened in this thread. */

@@ -44,7 +44,8 @@ export class StatsRecorder implements Disposable {
   #phase: EnginePhase;
   #readyCount = 0;
   #process = { memoryBytes: 0, cpuMs: 0 };
-  #failing = false;
+  /** What could not be written the last time. */
+  readonly #failing = new Set<"functions" | "interfaces">();
 
   /** @param order ids of the functions in the order of the configuration */
   constructor(parts: RecorderParts, order: readonly string[]) {
@@ -101,8 +102,24 @@ export class StatsRecorder implements Disposable {
       }
     }
     region.flush();
-    if (failure !== null && !this.#failing) this.#parts.onError(toAetherError(failure));
-    this.#failing = failure !== null;
+    this.#tell("functions", failure);
+  }
+
+  /** An error goes out once, until what it is about has worked again. */
+  #tell(what: "functions" | "interfaces", failure: unknown): void {
+    if (failure === null) return void this.#failing.delete(what);
+    if (this.#failing.has(what)) return;
+    this.#failing.add(what);
+    this.#parts.onError(toAetherError(failure));
+  }
+
+  #recordInterfaces(): void {
+    try {
+      this.#parts.region.setInterfaces(this.#parts.traffic.interfaces());
+      this.#tell("interfaces", null);
+    } catch (error) {
+      this.#tell("interfaces", error);
+    }
   }
 
   #record(id: string): void {
@@ -123,7 +140,7 @@ export class StatsRecorder implements Disposable {
   }
 
   #beat(): void {
-    const { region, functions, monotonic, traffic } = this.#parts;
+    const { region, functions, monotonic } = this.#parts;
     if (this.#beats % beatsPerRound === 0) {
       const { user, system } = process.cpuUsage();
       this.#process = { memoryBytes: process.memoryUsage.rss(), cpuMs: (user + system) / 1000 };
@@ -143,11 +160,18 @@ export class StatsRecorder implements Disposable {
     for (let count = 0; count < looks; count++) {
       const id = ids[this.#next % ids.length];
       this.#next += 1;
-      if (id !== undefined) due.add(id);
+      if (id !== undefined && this.#mayDiffer(id)) due.add(id);
     }
     this.changed(due);
-    const interfaces = traffic.interfaces();
-    if (interfaces.length > 0) region.setInterfaces(interfaces);
+    this.#recordInterfaces();
+  }
+
+  /** Asleep, a function changes by events only, and by packets that the kernel counts. */
+  #mayDiffer(id: string): boolean {
+    const { region, traffic } = this.#parts;
+    const record = region.functionRecord(id);
+    if (record === null || record.instances > 0) return true;
+    return traffic.ofPort(record.triggerPort).packets !== record.packets;
   }
 
   /** The engine is leaving: the beat goes on until it has left. */
