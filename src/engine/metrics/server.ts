@@ -7,6 +7,7 @@ import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { MetricsConfig } from "../../protocol/config.ts";
 import { AetherError, toAetherError } from "../../protocol/errors.ts";
+import { metricsAddress } from "../../protocol/metrics-address.ts";
 import { heartbeatAgeMs } from "../../protocol/stats-liveness.ts";
 import { StatsReader } from "../../protocol/stats-reader.ts";
 import type { StatsSnapshot } from "../../protocol/stats-reader.ts";
@@ -135,10 +136,14 @@ function unavailable(host: string, port: number, cause: NodeJS.ErrnoException): 
   const hint = taken
     ? "Give this engine an address of its own, `engine.metrics: {listen: 127.0.0.1:9091}`, or set `engine.metrics: off`."
     : "Name an address of this machine in `engine.metrics: {listen: ...}`, or set `engine.metrics: off`.";
-  return new AetherError("AE_METRICS_UNAVAILABLE", `metrics cannot be served on ${host}:${port}`, {
-    why: taken ? `the port is taken by ${describeListener(port)}` : (cause.code ?? cause.message),
-    hint,
-    data: { host, port },
-    cause,
-  });
+  return new AetherError(
+    "AE_METRICS_UNAVAILABLE",
+    `metrics cannot be served on ${metricsAddress({ host, port })}`,
+    {
+      why: taken ? `the port is taken by ${describeListener(port)}` : (cause.code ?? cause.message),
+      hint,
+      data: { host, port },
+      cause,
+    },
+  );
 }
