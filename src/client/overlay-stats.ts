@@ -42,6 +42,7 @@ function overlayFunction(fn: FunctionView, stats: FunctionStats): FunctionView {
       p99Ms: stats.wakeP99Ms,
     },
     snapshot: overlaySnapshot(fn, stats),
+    prepared: stats.warmPool,
   };
 }
 

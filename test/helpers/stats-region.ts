@@ -69,6 +69,6 @@ export function recordOf(
   change: Partial<FunctionStats> = {},
   tally = new FunctionTally(),
 ): FunctionStats {
-  const figures = { view, tally, traffic: quiet, warmPool: 0, position: 0, cpuMsBefore: 0 };
+  const figures = { view, tally, traffic: quiet, position: 0, cpuMsBefore: 0 };
   return { ...functionRecord(figures), ...change };
 }

@@ -124,8 +124,6 @@ export interface InstanceDriver extends AsyncDisposable {
    * @throws AetherError AE_RESTORE_FAILED, AE_LATENCY_VIOLATION; nothing of the attempt is left then
    */
   wake(image: Image, options: WakeOptions): Promise<WakeResult>;
-  /** Wakes that are made ready. */
-  readonly pooled: number;
   /** Gives up what was prepared. */
   forget(): void;
   /** Takes over settings that need no new process. */

@@ -200,11 +200,6 @@ export class FunctionRuntime {
     return core.held.detach();
   }
 
-  /** Wakes that are made ready. */
-  get pooled(): number {
-    return this.#core.driver.pooled;
-  }
-
   /** The image of the moment, for a clean-up or for the next engine. */
   get image(): Image | null {
     return this.#core.image;

@@ -39,11 +39,6 @@ export class FunctionTable {
     return this.#functions.get(id)?.view() ?? null;
   }
 
-  /** Restores of a function that are made ready ahead. */
-  warmPool(id: string): number {
-    return this.#functions.get(id)?.pooled ?? 0;
-  }
-
   /** Brings all functions to their first states. One that fails is reported, and holds up no other. */
   async begin(functions: readonly FunctionConfig[], adopted: Readonly<Record<string, Image>>): Promise<void> {
     const made = functions.map((config) => this.#add(config));

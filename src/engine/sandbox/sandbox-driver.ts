@@ -292,10 +292,6 @@ export class SandboxDriver implements InstanceDriver {
     };
   }
 
-  get pooled(): number {
-    return this.#prepared?.isUsable === true ? 1 : 0;
-  }
-
   update(config: FunctionConfig): void {
     this.#config = config;
   }

@@ -8,8 +8,6 @@ export interface FunctionFigures {
   readonly view: FunctionView;
   readonly tally: FunctionTally;
   readonly traffic: TrafficCounts;
-  /** Restores made ready ahead. */
-  readonly warmPool: number;
   /** Its place in the configuration. */
   readonly position: number;
   /** Processor time known before: what ran last keeps its figure while nothing runs. */
@@ -34,7 +32,7 @@ export function functionRecord(figures: FunctionFigures): FunctionStats {
     stateSinceMs: view.stateSinceMs,
     instances: view.instances.length,
     pid: view.instances[0]?.pid ?? 0,
-    warmPool: figures.warmPool,
+    warmPool: view.prepared,
     openConnections: view.openConnections,
     memoryBytes: sumKnown(view.instances.map(({ memoryBytes }) => memoryBytes)),
     restoreBudgetMs: view.config.restoreBudgetMs,

@@ -15,7 +15,6 @@ export interface RecordedFunctions {
   readonly ids: readonly string[];
   /** `null` for one that is not there (any more). */
   view(id: string): FunctionView | null;
-  warmPool(id: string): number;
 }
 
 export interface RecorderParts {
@@ -132,7 +131,6 @@ export class StatsRecorder implements Disposable {
         view,
         tally,
         traffic: traffic.ofPort(view.triggerPort ?? 0),
-        warmPool: functions.warmPool(id),
         position: this.#order.get(id) ?? this.#order.size,
         cpuMsBefore: region.functionRecord(id)?.cpuMs ?? 0,
       }),

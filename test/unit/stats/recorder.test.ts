@@ -26,7 +26,6 @@ function setUp(views: FunctionView[], traffic: TrafficSource = noTraffic) {
           return [...byId.keys()];
         },
         view: (id) => byId.get(id) ?? null,
-        warmPool: () => 1,
       },
       traffic,
       monotonic: monotonicMs,
