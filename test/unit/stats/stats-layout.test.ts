@@ -88,7 +88,7 @@ describe("the layout", () => {
           expect(bytes.subarray(0, first).every((byte) => byte === 0xa5)).toBe(true);
           expect(bytes.subarray(64 + layout.sizeBytes).every((byte) => byte === 0xa5)).toBe(true);
         }),
-        { numRuns: 50 },
+        { numRuns: 20 },
       );
     },
   );
