@@ -70,6 +70,19 @@ export function systemInstall(packages, onLine) {
   return run("apt-get", args, { env: APT_ENV, onLine, timeoutMs: 1_800_000 });
 }
 
+/**
+ * Fetches one package, and installs nothing.
+ * @param {string} name @param {string} folder @param {(line: string) => void} onLine
+ */
+export function systemDownload(name, folder, onLine) {
+  // The checkout may lie where apt's own user cannot write; what is fetched is checked by signature and hash.
+  return run("apt-get", ["-o", "APT::Sandbox::User=root", "download", name], {
+    cwd: folder,
+    env: APT_ENV,
+    onLine,
+  });
+}
+
 /** @param {string} name */
 export async function systemCandidate(name) {
   const result = await run("apt-cache", ["policy", name], { env: APT_ENV });

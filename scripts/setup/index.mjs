@@ -7,6 +7,7 @@ import { link } from "./link.mjs";
 import { native } from "./native.mjs";
 import { nodePackages } from "./node-packages.mjs";
 import { platform } from "./platform.mjs";
+import { promtool } from "./promtool.mjs";
 
 /** In the order in which they need each other. @type {readonly import("./step.mjs").Step[]} */
-export const steps = [platform, debianPackages, nodePackages, criu, native, bpf, build, link];
+export const steps = [platform, debianPackages, nodePackages, criu, native, bpf, build, link, promtool];

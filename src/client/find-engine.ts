@@ -1,8 +1,9 @@
 /** Which engines run on this machine. */
 import { readFileSync, readdirSync } from "node:fs";
-import { parseEngineRecord, parseStartTicks } from "../protocol/engine-record.ts";
+import { parseEngineRecord } from "../protocol/engine-record.ts";
 import type { EngineRecord } from "../protocol/engine-record.ts";
 import { enginePaths, runtimeRoot } from "../protocol/paths.ts";
+import { processStartTicks } from "../protocol/process-start.ts";
 
 /** The running engine of that name; a lock that a dead engine left does not count. */
 export function findEngine(name: string): EngineRecord | null {
@@ -26,8 +27,7 @@ export function listEngines(): readonly EngineRecord[] {
 
 /** By pid and start time, so that a process that got the pid of a dead engine is not mistaken for it. */
 function isAlive(record: EngineRecord): boolean {
-  const stat = readText(`/proc/${record.pid}/stat`);
-  return stat !== null && parseStartTicks(stat) === record.startTicks;
+  return processStartTicks(record.pid) === record.startTicks;
 }
 
 function readText(file: string): string | null {

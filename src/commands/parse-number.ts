@@ -12,3 +12,9 @@ export function parsePort(text: string): number {
   if (value >= 1 && value <= 65_535) return value;
   throw new InvalidArgumentError("It is not a port from 1 to 65535.");
 }
+
+export function parseSeconds(text: string): number {
+  const value = /^\d{1,4}(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= 0.1 && value <= 3600) return value;
+  throw new InvalidArgumentError("It is not a number of seconds from 0.1 to 3600.");
+}

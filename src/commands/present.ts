@@ -12,7 +12,10 @@ export function wantsConsole(globals: GlobalOptions): boolean {
 
 export async function presentConsole(connection: EngineConnection, globals: GlobalOptions): Promise<number> {
   const { runConsole } = await import("../ui/console.tsx");
-  const { reason, error, signal } = await runConsole(connection, { readOnly: globals.readOnly === true });
+  const { withLiveStats } = await import("../client/live-stats.ts");
+  await using live = withLiveStats(connection);
+  const { reason, error, signal } = await runConsole(live, { readOnly: globals.readOnly === true });
+  if (live.failure !== null) throw live.failure;
   // How an engine of this process ended is told by its host, with more knowledge than the stream has.
   if (error !== null && !(reason === "engine-gone" && connection.mode === "in-process"))
     throw toAetherError(error, "the console failed");

@@ -51,7 +51,8 @@ async function run(globals: GlobalOptions, command: readonly string[], options: 
       cwd: process.cwd(),
       ...(options.id === undefined ? {} : { id: options.id }),
       fields: { ready: options.ready.startsWith("/") ? { http: options.ready } : options.ready },
-      engine: { name: engineName, on_violation: options.onViolation },
+      // One server on a port of its own, next to whatever runs: it must not fail for a second port that nobody asked for.
+      engine: { name: engineName, on_violation: options.onViolation, metrics: "off" },
     },
     { checkPorts: true, ownPorts: new Set() },
   );

@@ -1,72 +1,78 @@
-/** `aether stats`: counters, latencies and memory of the engine and its functions. */
-import { Command } from "commander";
-import type { EngineView, FunctionView } from "../protocol/views.ts";
+/** `aether stats`: counters, latencies and memory, from the engine's shared memory; the engine is not asked. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { Command, Option } from "commander";
+import type { EngineStats } from "../client/engine-stats.ts";
+import { AetherError } from "../protocol/errors.ts";
+import type { StatsReader } from "../protocol/stats-reader.ts";
 import { onRun } from "./globals.ts";
 import type { GlobalOptions } from "./globals.ts";
-import { withEngine } from "./with-engine.ts";
+import { parseSeconds } from "./parse-number.ts";
+import { engineNameOf } from "./with-engine.ts";
 
-/** `stats --json`: a contract with scripts. */
-export function statsReport(view: EngineView) {
-  const { name, pid, version, startedAtMs, configFile, phase, readyCount, criuVersion, hostChanges } =
-    view.engine;
-  const startedAt = new Date(startedAtMs).toISOString();
-  const engine = { pid, name, version, startedAt, configFile, phase, readyCount, criuVersion, hostChanges };
-  return { engine, functions: view.functions.map(functionStats) };
+interface StatsOptions {
+  readonly watch?: true;
+  readonly interval: number;
 }
 
-function functionStats(view: FunctionView) {
-  const {
-    id,
-    state,
-    activity,
-    wakes,
-    coldStarts,
-    exits,
-    violations,
-    openConnections,
-    restore,
-    wake,
-    snapshot,
-  } = view;
-  const total = (pick: (instance: FunctionView["instances"][number]) => number | null): number | null => {
-    const known = view.instances.map(pick).filter((value) => value !== null);
-    return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0);
-  };
-  const memoryBytes = total((instance) => instance.memoryBytes);
-  const cpuMs = total((instance) => instance.cpuMs);
-  return {
-    id,
-    state,
-    activity,
-    wakes,
-    coldStarts,
-    exits,
-    violations,
-    openConnections,
-    memoryBytes,
-    cpuMs,
-    restore,
-    wake,
-    snapshot,
-  };
-}
+/** Cursor home, then clear to the end of the screen: what was there before scrolls nowhere, and nothing flickers. */
+const repaint = "\u001b[H\u001b[J";
 
 export function statsCommand(): Command {
-  return onRun(
-    new Command("stats").description("show counters, latencies and memory of the engine and its functions"),
-    run,
-  );
+  const command = new Command("stats")
+    .description("show counters, latencies and memory of the engine and its functions")
+    .addOption(new Option("-w, --watch", "go on, until the engine ends; with --json one line each time"))
+    .addOption(
+      new Option("--interval <seconds>", "how often, with --watch").argParser(parseSeconds).default(1),
+    );
+  return onRun(command, (globals) => run(globals, command.opts<StatsOptions>()));
 }
 
-async function run(globals: GlobalOptions): Promise<number> {
-  const report = statsReport(await withEngine(globals, (requests) => requests.state()));
-  const { print, printJson } = await import("./output/print.ts");
+async function run(globals: GlobalOptions, options: StatsOptions): Promise<number> {
+  const name = await engineNameOf(globals);
+  const { openEngineStats, readRunningEngine } = await import("../client/engine-stats.ts");
+  using reader = openEngineStats(name);
+  const show = await presentation(name, globals, options.watch === true);
+  await show(await readRunningEngine(reader));
+  if (options.watch !== true) return 0;
+  for (;;) {
+    await sleep(options.interval * 1000);
+    const stats = await readUntilEnd(reader);
+    if (stats === null) return 0;
+    await show(stats);
+  }
+}
+
+/** `null` once the engine has ended in order. @throws AetherError AE_ENGINE_NOT_RUNNING for one that died */
+async function readUntilEnd(reader: StatsReader): Promise<EngineStats | null> {
+  const { readEngineStats, readRunningEngine } = await import("../client/engine-stats.ts");
+  try {
+    return await readRunningEngine(reader);
+  } catch (error) {
+    if (!(error instanceof AetherError) || error.code !== "AE_ENGINE_NOT_RUNNING") throw error;
+    if (readEngineStats(reader).liveness === "ended") return null;
+    throw error;
+  }
+}
+
+async function presentation(
+  name: string,
+  globals: GlobalOptions,
+  watch: boolean,
+): Promise<(stats: EngineStats) => Promise<void>> {
+  const [{ printJson, printPaced, toJson }, { statsReport }, { findEngine }] = await Promise.all([
+    import("./output/print.ts"),
+    import("./output/stats-report.ts"),
+    import("../client/find-engine.ts"),
+  ]);
+  // The path of the configuration is text, and lies in the engine's record.
+  const report = (stats: EngineStats) => statsReport(stats, findEngine(name)?.configFile ?? null);
   if (globals.json === true) {
-    printJson(report);
-    return 0;
+    if (!watch) return async (stats) => printJson(report(stats));
+    return (stats) => printPaced(`${toJson(report(stats))}\n`);
   }
   const { colorsOn } = await import("./output/style.ts");
   const { statsText } = await import("./output/stats-text.ts");
-  print(statsText(report, colorsOn(process.stdout, globals.color)));
-  return 0;
+  const colors = colorsOn(process.stdout, globals.color);
+  const before = watch && process.stdout.isTTY ? repaint : "";
+  return (stats) => printPaced(`${before}${statsText(report(stats), colors)}\n`);
 }

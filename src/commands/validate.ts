@@ -39,14 +39,15 @@ async function run(globals: GlobalOptions, [operand]: readonly string[]): Promis
   return result.ok ? exitCodes.ok : exitCodes.usage;
 }
 
-/** The trigger ports that an engine of this name holds are not taken by "another program". */
+/** The ports that an engine of this name holds are not taken by "another program". */
 async function portsOfEngine(globals: GlobalOptions, config: string): Promise<ReadonlySet<number>> {
   const { engineNameOf, withEngine } = await import("./with-engine.ts");
   const { findEngine } = await import("../client/find-engine.ts");
   try {
     if (findEngine(await engineNameOf({ ...globals, config })) === null) return new Set();
     const view = await withEngine({ ...globals, config }, (requests) => requests.state());
-    return new Set(view.functions.map((each) => each.triggerPort).filter((port) => port !== null));
+    const triggers = view.functions.map((each) => each.triggerPort);
+    return new Set([...triggers, view.engine.config.metrics?.port ?? null].filter((port) => port !== null));
   } catch {
     return new Set(); // unreadable file, or an engine that does not answer: the check itself goes on
   }

@@ -22,6 +22,7 @@ import type { ReactorNews } from "./reactor/reactor-client.ts";
 import type { CriuTools } from "./sandbox/context.ts";
 import type { Image } from "./snapshot/image.ts";
 import { Janitor } from "./snapshot/janitor.ts";
+import { regionIdentity } from "./stats/region-identity.ts";
 
 /** State is published at most four times a second. */
 const stateIntervalMs = 250;
@@ -33,6 +34,8 @@ export interface EngineOptions {
   readonly config: AetherConfig;
   readonly version: string;
   readonly startedAtMs: number;
+  /** Start time of this process, clock ticks since boot. */
+  readonly startTicks: number;
   readonly criu: CriuTools;
   readonly adopted: Readonly<Record<string, Image>>;
   readonly hostChanges: readonly string[];
@@ -110,12 +113,15 @@ export class Engine implements ControlCore {
       snapshotRoot: snapshotRootOf(this.#config),
       tmpRoot: `${paths.stateDir}/tmp`,
       cgroupName: paths.cgroupName,
+      stats: { file: paths.statsFile, identity: regionIdentity(this.#options) },
     });
     if (this.#config.functions.length === 0) this.#phase = "running";
     this.#states.mark("state");
   }
 
+  /** Reports what happened in this thread. */
   emit(body: EventBody): void {
+    if (body.type === "error") this.#reactor.errorSeen(body);
     this.#events.append(body);
   }
 
@@ -123,7 +129,7 @@ export class Engine implements ControlCore {
     switch (news.type) {
       case "event":
         if (news.event.type === "progress") this.#progress(news.event.ready, news.event.total);
-        this.emit(news.event);
+        this.#events.append(news.event);
         return;
       case "views":
         for (const view of news.changed) this.#views.set(view.id, view);
@@ -240,7 +246,9 @@ export class Engine implements ControlCore {
   }
 
   async #apply(file: string): Promise<ReloadResponse> {
-    const ownPorts = new Set(this.#config.functions.flatMap(({ triggerPort }) => triggerPort ?? []));
+    const { metrics } = this.#config.engine;
+    const triggers = this.#config.functions.flatMap(({ triggerPort }) => triggerPort ?? []);
+    const ownPorts = new Set(metrics === null ? triggers : [...triggers, metrics.port]);
     const loaded = loadConfig(file, { checkPorts: true, ownPorts });
     if (!loaded.ok) {
       this.emit({ type: "reload-refused", problems: loaded.problems });

@@ -12,10 +12,11 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { parseEngineRecord, parseStartTicks } from "../protocol/engine-record.ts";
+import { parseEngineRecord } from "../protocol/engine-record.ts";
 import type { EngineRecord } from "../protocol/engine-record.ts";
 import { AetherError } from "../protocol/errors.ts";
 import { enginePaths, runtimeRoot } from "../protocol/paths.ts";
+import { processStartTicks } from "../protocol/process-start.ts";
 
 export interface EngineLock {
   readonly record: EngineRecord;
@@ -37,15 +38,6 @@ export interface LockRequest {
   readonly version: string;
   readonly configFile: string | null;
   readonly startedAtMs: number;
-}
-
-/** Start time of a process, `null` where there is none of that pid. */
-export function processStartTicks(pid: number): number | null {
-  try {
-    return parseStartTicks(readFileSync(`/proc/${pid}/stat`, "latin1"));
-  } catch {
-    return null; // no such process
-  }
 }
 
 /** Takes the lock of the engine `name`, or says who holds it. Makes the runtime folder, 0700. */

@@ -13,10 +13,10 @@ export interface ReloadPlan {
 }
 
 export function planReload(before: AetherConfig, read: AetherConfig): ReloadPlan {
-  // The name is how this engine is found, its snapshots lie where they lie, and its CRIUs are started: these stay until it is
-  // started again.
-  const { name, snapshotDir, breakpoints } = before.engine;
-  const config = { ...read, engine: { ...read.engine, name, snapshotDir, breakpoints } };
+  // The name is how this engine is found, its snapshots lie where they lie, its CRIUs are started, and scrapers know the
+  // address of its metrics: these stay until it is started again.
+  const { name, snapshotDir, breakpoints, metrics } = before.engine;
+  const config = { ...read, engine: { ...read.engine, name, snapshotDir, breakpoints, metrics } };
   const { added, changed, removed, unchanged } = diffConfig(before, config);
   const ids = (entries: readonly { readonly id: string }[]): string[] => entries.map(({ id }) => id);
   return {
@@ -27,6 +27,7 @@ export function planReload(before: AetherConfig, read: AetherConfig): ReloadPlan
       replaced: changed.filter((entry) => entry.needsReplacement).map((entry) => entry.next),
       updated: changed.filter((entry) => !entry.needsReplacement).map((entry) => entry.next),
       removed: ids(removed),
+      order: ids(config.functions),
     },
     response: { added: ids(added), changed: ids(changed), removed: ids(removed), unchanged: ids(unchanged) },
   };

@@ -10,9 +10,11 @@ import { ConfigFollower } from "./config/watch.ts";
 import { Engine, snapshotRootOf } from "./engine.ts";
 import { acquireEngineLock, alreadyRunning, otherEnginesRunning, runningEngine } from "./lock.ts";
 import type { EngineLock } from "./lock.ts";
+import { startMetricsServer } from "./metrics/server.ts";
 import { packagePaths, packageVersion } from "./package-paths.ts";
 import { adoptImages } from "./snapshot/adopt.ts";
 import { findCriu, tunedCriu } from "./snapshot/criu-tools.ts";
+import { draftOf } from "./stats/stats-region.ts";
 import { enableMigration, restoreSettings } from "./wake/host-settings.ts";
 import type { EngineOrder, EngineReport } from "./worker-messages.ts";
 
@@ -93,7 +95,9 @@ async function bringUp(
   version: string,
   startedAtMs: number,
 ): Promise<string> {
-  const { name } = config.engine;
+  const { name, metrics } = config.engine;
+  // First: a port that is taken is told before anything is started.
+  if (metrics !== null) cleanup.use(await startMetricsServer(metrics, enginePaths(name).statsFile));
   const criu = tunedCriu(findCriu(packagePaths.tools), config.engine);
   const machine = { criuVersion: criu.version, engineVersion: version };
   const { images, refused } = await adoptImages(snapshotRootOf(config), config, machine);
@@ -103,6 +107,7 @@ async function bringUp(
     config,
     version,
     startedAtMs,
+    startTicks: lock.record.startTicks,
     criu,
     adopted: images,
     hostChanges,
@@ -148,7 +153,9 @@ function removeStaleTmp(name: string, adopted: Readonly<Record<string, unknown>>
 /** Puts back what was changed on the host, when no other engine needs it, and removes the runtime folder. */
 function leaveHost(name: string, keepTmp = false): void {
   if (!otherEnginesRunning(name)) restoreSettings(runtimeRoot());
-  const { runtimeDir, stateDir } = enginePaths(name);
+  const { runtimeDir, stateDir, statsFile } = enginePaths(name);
+  // The reactor removes it; one that failed, or was ended at a deadline, has not.
+  for (const file of [statsFile, draftOf(statsFile)]) rmSync(file, { force: true });
   if (!keepTmp) rmSync(`${stateDir}/tmp`, { recursive: true, force: true });
   rmSync(runtimeDir, { recursive: true, force: true });
   try {

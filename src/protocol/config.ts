@@ -74,6 +74,13 @@ export interface FunctionConfig {
 export const logLevels = ["error", "warn", "info", "debug"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
+/** Where metrics are served. */
+export interface MetricsConfig {
+  /** An address of this machine, or "localhost". */
+  readonly host: string;
+  readonly port: number;
+}
+
 export interface EngineConfig {
   readonly name: string;
   /** Snapshots live in `<snapshotDir>/aether-<name>`. */
@@ -89,6 +96,8 @@ export interface EngineConfig {
   readonly breakpoints: "hardware" | "none";
   /** Most memory of idle and suspended functions together; `null`: no limit. */
   readonly memoryBudgetBytes: number | null;
+  /** `null`: off. */
+  readonly metrics: MetricsConfig | null;
 }
 
 export interface AetherConfig {

@@ -114,6 +114,7 @@ export const errorCodes = {
     "A shared-memory file or memfd could not be made.",
   ),
   AE_SHM_MAP_FAILED: entry("SharedMemoryError", "system", "Shared memory could not be mapped."),
+  AE_SHM_VERSION: entry("SharedMemoryError", "user", "Shared memory has the layout of another version."),
   AE_SHM_CORRUPTED: entry("SharedMemoryError", "system", "Shared memory holds what its layout forbids."),
   AE_UNIX_SOCKET: entry("SharedMemoryError", "system", "A unix socket could not be made or used."),
   // EbpfError
@@ -141,6 +142,7 @@ export const errorCodes = {
   AE_ENGINE_RUNNING: entry("EngineError", "user", "An engine of this name is already running."),
   AE_ENGINE_NOT_RUNNING: entry("EngineError", "user", "No engine of this name is running."),
   AE_ENGINE_LOST: entry("EngineError", "system", "The engine ended or does not answer."),
+  AE_METRICS_UNAVAILABLE: entry("EngineError", "user", "Metrics cannot be served on the address declared."),
   AE_LAUNCHER_LOST: entry(
     "EngineError",
     "system",

@@ -6,6 +6,7 @@ export const maxFunctionIdLength = 48;
 export const maxEngineNameLength = 24;
 
 const runtimeBase = process.env["AETHER_RUNTIME_DIR"] ?? "/run/aether";
+const sharedMemoryBase = process.env["AETHER_SHM_DIR"] ?? "/dev/shm";
 const stateBase = process.env["AETHER_STATE_DIR"] ?? "/var/lib/aether";
 
 /** Paths of the engine `name`; nothing is created. */
@@ -16,6 +17,8 @@ export function enginePaths(name: string): {
   readonly stateDir: string;
   readonly logDir: string;
   readonly cgroupName: string;
+  /** The stats region (stats-layout.ts). */
+  readonly statsFile: string;
 } {
   const runtimeDir = `${runtimeBase}/${name}`;
   const stateDir = `${stateBase}/${name}`;
@@ -26,6 +29,7 @@ export function enginePaths(name: string): {
     stateDir,
     logDir: `${stateDir}/logs`,
     cgroupName: `aether-${name}`,
+    statsFile: `${sharedMemoryBase}/aether-${name}.stats`,
   };
 }
 

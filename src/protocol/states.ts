@@ -11,6 +11,10 @@ export type InstanceState = (typeof instanceStates)[number];
 export const activities = ["starting", "dumping", "restoring", "stopping", "backoff"] as const;
 export type Activity = (typeof activities)[number] | null;
 
+/** "starting" until every function has been brought to its first state. */
+export const enginePhases = ["starting", "running", "stopping"] as const;
+export type EnginePhase = (typeof enginePhases)[number];
+
 /** How deep a function slept when a wake found it; "none" means that it was not asleep at all. */
 export const wakeTiers = ["suspended", "snapshot", "cold"] as const;
 export type WakeTier = (typeof wakeTiers)[number];

@@ -1,7 +1,7 @@
 /** What the engine publishes of itself: bounded views of state, at most four a second. */
 import type { EngineConfig, PublicFunctionConfig } from "./config.ts";
 import type { ErrorData } from "./errors.ts";
-import type { Activity, InstanceState } from "./states.ts";
+import type { Activity, EnginePhase, InstanceState } from "./states.ts";
 
 /** Quantiles over the last restores or wakes of a function. */
 export interface LatencyView {
@@ -83,8 +83,7 @@ export interface EngineView {
     readonly startedAtMs: number;
     readonly configFile: string | null;
     readonly config: EngineConfig;
-    /** "starting" until every function has been brought to its first state. */
-    readonly phase: "starting" | "running" | "stopping";
+    readonly phase: EnginePhase;
     readonly readyCount: number;
     readonly criuVersion: string;
     /** What was changed on the host, in words, and is put back on leaving. */

@@ -63,7 +63,7 @@ export class BenchEngine implements AsyncDisposable {
   /** Starts it and resolves when every function has been brought to its first state; rejects at the deadline. */
   async start(functions: readonly object[], engine: object = {}, deadlineMs = 120_000): Promise<void> {
     const file = join(this.folder, "aether.yaml");
-    const common = { name: this.name, snapshot_dir: this.snapshotDir, on_violation: "serve" };
+    const common = { name: this.name, snapshot_dir: this.snapshotDir, on_violation: "serve", metrics: "off" };
     writeFileSync(file, stringify({ version: 1, engine: { ...common, ...engine }, functions }));
     this.#child = spawn(process.execPath, [join(repository, "dist/cli.js"), "--headless", "-c", file], {
       stdio: ["ignore", "ignore", "inherit"],

@@ -27,7 +27,7 @@ const file = (): string => join(folder, "aether.yaml");
 const config = (more = ""): string => {
   const handler = `command: /usr/bin/python3 handler.py, cwd: ${fixture("counter")}`;
   return `version: 1
-engine: { name: ${name}, snapshot_dir: /dev/shm/${name}, on_violation: serve }
+engine: { name: ${name}, snapshot_dir: /dev/shm/${name}, on_violation: serve, metrics: off }
 functions:
   - { id: counter, ${handler}, trigger_port: ${port}, idle: ${JSON.stringify(never)} }
   - { id: hello, ${handler.replace(/counter$/, "hello-python")}, trigger_port: ${port + 1}, idle: ${JSON.stringify(never)} }

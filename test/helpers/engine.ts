@@ -91,17 +91,17 @@ export class TestEngine implements AsyncDisposable {
     return join("/dev/shm", `${this.name}-images`, `aether-${this.name}`);
   }
 
+  get statsFile(): string {
+    return `/dev/shm/aether-${this.name}.stats`;
+  }
+
   static async start(options: TestEngineOptions): Promise<TestEngine> {
     counter += 1;
     const name = options.after?.name ?? `t${process.pid}x${counter}`;
     const folder = options.after?.folder ?? mkdtempSync(join(tmpdir(), "aether-"));
     const snapshotDir = `/dev/shm/${name}-images`;
     const configFile = join(folder, "aether.yaml");
-    writeConfig(
-      configFile,
-      { name, snapshot_dir: snapshotDir, on_violation: "serve", ...options.engine },
-      options.functions,
-    );
+    writeConfig(configFile, { ...ownEngine(name), ...options.engine }, options.functions);
     const { mkdirSync } = await import("node:fs");
     mkdirSync(snapshotDir, { recursive: true, mode: 0o700 });
     const engine = new TestEngine(name, folder, configFile);
@@ -190,11 +190,7 @@ export class TestEngine implements AsyncDisposable {
 
   /** Rewrites the configuration file, as an editor would. */
   rewrite(functions: readonly Declaration[], engine: Readonly<Record<string, unknown>> = {}): void {
-    writeConfig(
-      this.configFile,
-      { name: this.name, snapshot_dir: `/dev/shm/${this.name}-images`, on_violation: "serve", ...engine },
-      functions,
-    );
+    writeConfig(this.configFile, { ...ownEngine(this.name), ...engine }, functions);
   }
 
   /** Ends it in order; returns its exit. */
@@ -224,6 +220,7 @@ export class TestEngine implements AsyncDisposable {
     for (const root of ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/memory"]) {
       if (existsSync(`${root}/aether-${this.name}`)) found.push(`${root}/aether-${this.name}`);
     }
+    for (const file of [this.statsFile, `${this.statsFile}.new`]) if (existsSync(file)) found.push(file);
     if (existsSync(this.snapshotRoot)) found.push(this.snapshotRoot);
     if (existsSync(join(this.folder, "run", this.name))) found.push(join(this.folder, "run", this.name));
     return found;
@@ -234,6 +231,11 @@ export class TestEngine implements AsyncDisposable {
     rmSync(this.folder, { recursive: true, force: true });
     rmSync(`/dev/shm/${this.name}-images`, { recursive: true, force: true });
   }
+}
+
+/** Settings that keep engines apart. Metrics are off: their port is one of the machine, and tests share it. */
+function ownEngine(name: string): Readonly<Record<string, unknown>> {
+  return { name, snapshot_dir: `/dev/shm/${name}-images`, on_violation: "serve", metrics: "off" };
 }
 
 function writeConfig(

@@ -7,9 +7,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startControlServer } from "../../src/engine/api/server.ts";
-import { processStartTicks } from "../../src/engine/lock.ts";
+import { processStartTicks } from "../../src/protocol/process-start.ts";
 import { mkdir, writeFile } from "node:fs/promises";
 import { FakeCore } from "./fake-core.ts";
+import { pulseNow, testRegion } from "./stats-region.ts";
+import type { StatsRegion } from "../../src/engine/stats/stats-region.ts";
 
 const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
 const worker = new URL("./fake-core-worker.ts", import.meta.url).href;
@@ -30,7 +32,12 @@ export interface CliHome extends AsyncDisposable {
   };
   run(...args: string[]): Promise<CliResult>;
   /** An engine in this process, found by its lock file as any other. */
-  serve(name: string): Promise<{ readonly core: FakeCore; close(): Promise<void> }>;
+  serve(name: string): Promise<{
+    readonly core: FakeCore;
+    /** Its shared memory: empty until a test fills it. */
+    readonly region: StatsRegion;
+    close(): Promise<void>;
+  }>;
 }
 
 export async function cliHome(env: Record<string, string> = {}): Promise<CliHome> {
@@ -45,6 +52,7 @@ export async function cliHome(env: Record<string, string> = {}): Promise<CliHome
         ...process.env,
         AETHER_RUNTIME_DIR: join(dir, "run"),
         AETHER_STATE_DIR: join(dir, "state"),
+        AETHER_SHM_DIR: dir,
         AETHER_TEST_WORKER: worker,
         ...env,
       },
@@ -78,13 +86,17 @@ export async function cliHome(env: Record<string, string> = {}): Promise<CliHome
         configFile: null,
       };
       await writeFile(join(folder, "engine.json"), JSON.stringify(record));
+      const region = testRegion(join(dir, `aether-${name}.stats`), name);
+      const beat = setInterval(() => region.beat(pulseNow()), 100);
       const close = async (): Promise<void> => {
+        clearInterval(beat);
+        region[Symbol.dispose]();
         await rm(join(folder, "engine.json"), { force: true });
         await server.close();
       };
       core.onShutdown = () => void setTimeout(() => void close(), 20);
       closers.push(close);
-      return { core, close };
+      return { core, region, close };
     },
     async [Symbol.asyncDispose]() {
       for (const close of closers) await close();

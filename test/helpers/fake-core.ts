@@ -108,6 +108,7 @@ export class FakeCore implements ControlCore {
           warmPool: null,
           breakpoints: "hardware",
           memoryBudgetBytes: null,
+          metrics: null,
         },
         phase: this.phase,
         readyCount: this.functions.length,

@@ -101,6 +101,7 @@ export function fakeEngineView(functions: readonly FunctionView[]): EngineView {
         warmPool: null,
         breakpoints: "hardware",
         memoryBudgetBytes: null,
+        metrics: null,
       },
       phase: "running",
       readyCount: functions.length,

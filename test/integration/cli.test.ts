@@ -337,7 +337,7 @@ describe("without an engine", () => {
     expect(first).toContain("trigger_port: 8080");
     writeFileSync(
       file,
-      `engine: { name: ${name}, snapshot_dir: ${folder} }\n${first.replaceAll("8080", String(port))}`,
+      `engine: { name: ${name}, snapshot_dir: ${folder}, metrics: off }\n${first.replaceAll("8080", String(port))}`,
     );
     expect(await here("validate")).toMatchObject({ code: 0, stderr: "" });
     const up = await here("up", "-d");
@@ -369,7 +369,7 @@ describe("without an engine", () => {
       file,
       JSON.stringify({
         version: 1,
-        engine: { name, snapshot_dir: "/tmp" },
+        engine: { name, snapshot_dir: "/tmp", metrics: "off" },
         functions: [{ id: "f", command: "/bin/sleep 1", trigger_port: port }],
       }),
     );

@@ -244,6 +244,7 @@ describe("reload", () => {
               name: engine.name,
               snapshot_dir: `/dev/shm/${engine.name}-images`,
               on_violation: "serve",
+              metrics: "off",
             },
             functions: next,
           }),
@@ -264,7 +265,12 @@ describe("reload", () => {
     const text = (list: readonly Declaration[]): string =>
       stringify({
         version: 1,
-        engine: { name: engine.name, snapshot_dir: `/dev/shm/${engine.name}-images`, on_violation: "serve" },
+        engine: {
+          name: engine.name,
+          snapshot_dir: `/dev/shm/${engine.name}-images`,
+          on_violation: "serve",
+          metrics: "off",
+        },
         functions: list,
       });
     const run = (...args: string[]) => aether(args, { env: engine.env, cwd: engine.folder });

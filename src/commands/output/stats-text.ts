@@ -1,7 +1,7 @@
 /** `aether stats` for people. */
 import { sanitize } from "../../ui/format/sanitize.ts";
-import { formatBytes, formatMs } from "../../ui/format/units.ts";
-import type { statsReport } from "../stats.ts";
+import { formatBytes, formatCount, formatMs } from "../../ui/format/units.ts";
+import type { StatsReport } from "./stats-report.ts";
 import { renderTable } from "./table.ts";
 import type { Column } from "./table.ts";
 
@@ -17,11 +17,12 @@ const columns: readonly Column[] = [
   right("VIOLATIONS"),
   right("EXITS"),
   right("OPEN"),
+  right("PACKETS"),
   right("MEMORY"),
   right("IMAGE"),
 ];
 
-export function statsText(report: ReturnType<typeof statsReport>, colors: boolean): string {
+export function statsText(report: StatsReport, colors: boolean): string {
   const { engine, functions } = report;
   const rows = functions.map((each) =>
     [
@@ -35,16 +36,20 @@ export function statsText(report: ReturnType<typeof statsReport>, colors: boolea
       `${each.violations}`,
       `${each.exits}`,
       `${each.openConnections}`,
+      formatCount(each.packets),
       formatBytes(each.memoryBytes),
       formatBytes(each.snapshot?.sizeBytes ?? null),
     ].map((text) => ({ text })),
   );
   const head = [
-    `engine ${engine.name} (${engine.version}), process ${engine.pid}, ${engine.phase} since ${engine.startedAt}`,
+    `engine ${sanitize(engine.name)} (${sanitize(engine.version)}), process ${engine.pid}, ${engine.phase} since ${engine.startedAt}`,
     `configuration ${sanitize(engine.configFile ?? "from the command line")}, CRIU ${sanitize(engine.criuVersion)}`,
     ...engine.hostChanges.map(
       (change) => `changed on this machine until the engine ends: ${sanitize(change)}`,
     ),
+    ...(engine.liveness === "silent"
+      ? [`the engine has not been heard of for ${formatMs(engine.heartbeatAgeMs)}: it is stopped, or stuck`]
+      : []),
   ];
   return [...head, "", renderTable(columns, rows, colors)].join("\n");
 }

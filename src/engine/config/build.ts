@@ -75,6 +75,7 @@ export function buildConfig(data: unknown, context: BuildContext): BuildResult {
         warmPool: engine.warm_pool ?? null,
         breakpoints: engine.breakpoints,
         memoryBudgetBytes: engine.memory_budget ?? null,
+        metrics: engine.metrics === "off" ? null : engine.metrics.listen,
       },
       functions,
     },

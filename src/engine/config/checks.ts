@@ -90,6 +90,22 @@ function contradictions(entry: FunctionDraft): Finding[] {
   return found;
 }
 
+function metricsPort(draft: Draft): Finding[] {
+  const { metrics } = draft.engine;
+  if (metrics === undefined || metrics === "off") return [];
+  const { port } = metrics.listen;
+  return draft.functions
+    .filter(({ fields }) => fields.trigger_port === port)
+    .map((entry) =>
+      finding(
+        "AE_CONFIG_DUPLICATE_PORT",
+        at(entry, "trigger_port"),
+        `port ${port} is that of the engine's metrics`,
+        "Choose another port, or move the metrics: engine.metrics: {listen: 127.0.0.1:9091}, or off.",
+      ),
+    );
+}
+
 function environment(entry: FunctionDraft): Finding[] {
   const found: Finding[] = [];
   const { env = {}, command = [] } = entry.fields;
@@ -119,6 +135,7 @@ function environment(entry: FunctionDraft): Finding[] {
 /** Every contradiction of a file. */
 export function checkDraft(draft: Draft, lineOf: LineOf): Finding[] {
   return [
+    ...metricsPort(draft),
     ...duplicates(draft, lineOf),
     ...draft.functions.flatMap((entry) => [...contradictions(entry), ...environment(entry)]),
   ];

@@ -1,5 +1,6 @@
 /** The kinds of value that several fields share, each with the rule that a wrong value is told. */
 import { z } from "zod";
+import { parseListenAddress } from "./listen-address.ts";
 import { durationPattern, parseDuration, parseSize, sizePattern } from "./units.ts";
 
 /** The rule as the end of "must be ...". */
@@ -60,6 +61,20 @@ export const port = z
     rule("a port: a whole number from 1 to 65535"),
   )
   .meta({ type: "integer", minimum: 1, maximum: 65_535, title: "port" });
+
+const listenRule = "an address and a port such as 127.0.0.1:9090 or [::1]:9090";
+
+/** `ADDRESS:PORT`; an IPv6 address stands in brackets. No name but localhost: what it means could change. */
+export const listenAddress = z
+  .string(rule(listenRule))
+  .meta({ pattern: String.raw`^(localhost|\d{1,3}(\.\d{1,3}){3}|\[[0-9A-Fa-f:.]+\]):\d{1,5}$` })
+  .transform((value, context) => {
+    const parsed = parseListenAddress(value);
+    if (parsed !== null) return parsed;
+    context.issues.push({ code: "custom", message: `must be ${listenRule}`, input: value });
+    return z.NEVER;
+  })
+  .meta({ title: "address" });
 
 /** A limit in milliseconds; the field's name carries the unit. */
 export const budgetMs = z

@@ -1,5 +1,6 @@
 /** What this machine has, and whether a file asks for more. */
 import { availableParallelism, totalmem } from "node:os";
+import { describeListener } from "../port-owner.ts";
 import { checkFolder } from "./access.ts";
 import type { Identity } from "./access.ts";
 import type { Draft } from "./draft.ts";
@@ -87,6 +88,35 @@ export function checkReclaim(draft: Draft, machine: Machine): Finding[] {
 /** Trigger ports on which another program listens. `ownPorts` are those that the engine itself holds. */
 export function checkPortsFree(draft: Draft, ownPorts: ReadonlySet<number>): Finding[] {
   const taken = listeningPorts();
+  return [...checkMetricsPort(draft, ownPorts, taken), ...checkTriggerPorts(draft, ownPorts, taken)];
+}
+
+/** Seen before anything is started: a second engine on one machine finds the first one's metrics here. */
+function checkMetricsPort(
+  { engine }: Draft,
+  ownPorts: ReadonlySet<number>,
+  taken: ReadonlyMap<number, readonly string[]>,
+): Finding[] {
+  if (engine.metrics === undefined || engine.metrics === "off") return [];
+  const { port } = engine.metrics.listen;
+  if (ownPorts.has(port) || !taken.has(port)) return [];
+  return [
+    {
+      ...finding(
+        "AE_CONFIG_PORT_TAKEN",
+        ["engine", "metrics", "listen"],
+        `port ${port}, where metrics are to be served, is taken by ${describeListener(port)}`,
+        "Give this engine an address of its own, engine.metrics: {listen: 127.0.0.1:9091}, or set engine.metrics: off.",
+      ),
+    },
+  ];
+}
+
+function checkTriggerPorts(
+  draft: Draft,
+  ownPorts: ReadonlySet<number>,
+  taken: ReadonlyMap<number, readonly string[]>,
+): Finding[] {
   return draft.functions.flatMap(({ index, fields: { trigger_port: port } }) => {
     const inodes = port === undefined || ownPorts.has(port) ? undefined : taken.get(port);
     if (inodes === undefined) return [];

@@ -46,7 +46,7 @@ For completion and checks in an editor, begin the file with
 ## Problems in a file
 
 Every problem is reported at once, as \`file:line:column: message\`, and nothing is started (exit code 2). Apart from the
-fields below it is a problem when two functions have the same id or port, when another program listens on a port, when
+fields below it is a problem when two functions have the same id or port, when another program listens on a port (a trigger port, or that of the metrics), when
 program, folder or user do not exist or the user may not use them, when a memory limit is below 8 MiB or above the
 machine, when settings contradict each other (\`snapshot_after\` shorter than \`suspend_after\`; \`ready: port\`,
 \`ready: {http: ...}\`, \`warmup\` or \`start: lazy\` without \`trigger_port\`; \`sleep: golden\` with \`connections: keep\`), when
@@ -56,7 +56,7 @@ command and environment of a function exceed ${maxProcessTextBytes / 1024} KiB, 
 
 A change of \`idle\`, \`restore_budget_ms\`, \`on_violation\`, \`on_restore_failure\`, \`connections\`, \`start\`, \`stop_signal\`,
 \`stop_timeout\`, \`warm_pool\`, \`ready_timeout\` or \`prove_deploy\` is applied to the function as it is. Any other change replaces its process and its
-snapshot. \`engine.name\`, \`engine.snapshot_dir\` and \`engine.breakpoints\` take effect at the next start of the engine.
+snapshot. \`engine.name\`, \`engine.snapshot_dir\`, \`engine.breakpoints\` and \`engine.metrics\` take effect at the next start of the engine.
 `;
 
 const code = (text: string): string => `\`${text.replaceAll("|", "\\|")}\``;
@@ -104,6 +104,12 @@ function table(schema: FieldSchema | undefined): string {
   return ["| Field | Value | Default | Meaning | Example |", "|---|---|---|---|---|", ...rows].join("\n");
 }
 
+/** `engine.metrics` is a word or a mapping; the mapping has a table of its own. */
+function metricsOf(file: FieldSchema): FieldSchema | undefined {
+  const choices = file.properties?.["engine"]?.properties?.["metrics"]?.anyOf ?? [];
+  return choices.find(({ properties }) => properties !== undefined);
+}
+
 /** The whole page. */
 export function configurationReference(): string {
   const file = configJsonSchema();
@@ -111,6 +117,7 @@ export function configurationReference(): string {
   const sections: [string, FieldSchema | undefined][] = [
     ["Fields of the file", file],
     ["`engine`", file.properties?.["engine"]],
+    ["`engine.metrics`", metricsOf(file)],
     ["`functions[]`", entry],
     ["`functions[].idle`", entry?.properties?.["idle"]],
     ["`functions[].warmup[]`", entry?.properties?.["warmup"]?.items],

@@ -5,7 +5,18 @@
 import { z } from "zod";
 import { logLevels } from "../../protocol/config.ts";
 import { idPattern, maxEngineNameLength, maxFunctionIdLength } from "../../protocol/paths.ts";
-import { budgetMs, duration, durationOrNever, flag, oneOf, port, rule, size, text } from "./fields.ts";
+import {
+  budgetMs,
+  duration,
+  durationOrNever,
+  flag,
+  listenAddress,
+  oneOf,
+  port,
+  rule,
+  size,
+  text,
+} from "./fields.ts";
 
 /** Signals that can ask a server to stop. */
 export const stopSignals = [
@@ -251,6 +262,18 @@ export const functionSchema = z.strictObject(
   rule("a function: a mapping with at least id and command"),
 );
 
+/** Where metrics are served. */
+export const metricsSchema = z.strictObject(
+  {
+    listen: listenAddress
+      .prefault("127.0.0.1:9090")
+      .describe(
+        "Address and port, as `127.0.0.1:9090` or `[::1]:9090`. Anything beyond loopback is readable for whoever reaches it: there is no password.",
+      ),
+  },
+  rule("a mapping with listen"),
+);
+
 /** Settings of the engine. */
 export const engineSchema = z.strictObject(
   {
@@ -291,6 +314,15 @@ export const engineSchema = z.strictObject(
         "Most memory of all idle and suspended functions together. Above it the least recently used ones become snapshots, suspended ones first; one with `snapshot_after: never` stays. Default: no limit.",
       )
       .meta({ examples: ["2GiB"] }),
+    metrics: z
+      .union([z.literal("off"), metricsSchema], rule("off, or a mapping with listen"))
+      .prefault({})
+      .meta({
+        examples: [{ listen: "127.0.0.1:9091" }, "off"],
+      })
+      .describe(
+        "Where metrics for Prometheus are served, at `/metrics`; `off` serves none. Default: on 127.0.0.1:9090; a second engine of one machine needs an address of its own.",
+      ),
   },
   rule("a mapping of engine settings"),
 );

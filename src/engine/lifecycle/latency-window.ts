@@ -8,15 +8,23 @@ export class LatencyWindow {
   #next = 0;
   #count = 0;
   #last: number | null = null;
+  /** Sorting costs more than everything else here, and views are asked for far more often than values come. */
+  #view: LatencyView | null = null;
 
   add(ms: number): void {
     this.#values[this.#next] = ms;
     this.#next = (this.#next + 1) % windowSize;
     this.#count += 1;
     this.#last = ms;
+    this.#view = null;
   }
 
   view(): LatencyView {
+    this.#view ??= this.#summary();
+    return this.#view;
+  }
+
+  #summary(): LatencyView {
     const sorted = this.#values.toSorted((left, right) => left - right);
     return {
       count: this.#count,

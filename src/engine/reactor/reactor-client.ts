@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import type { FunctionAction } from "../../protocol/control.ts";
 import { AetherError, toAetherError } from "../../protocol/errors.ts";
 import type { ConnectionCounts, FunctionView } from "../../protocol/views.ts";
+import type { EventBody } from "../../protocol/events.ts";
 import type { Image } from "../snapshot/image.ts";
 import { threadLimits } from "../thread-limits.ts";
 import type { ReactorApply, ReactorOrder, ReactorReport, ReactorStart } from "./reactor-messages.ts";
@@ -115,6 +116,11 @@ export class ReactorClient {
 
   async apply(change: Omit<ReactorApply, "type" | "id">): Promise<void> {
     await this.#request((id) => ({ type: "apply", id, ...change }));
+  }
+
+  /** Counts an error that was reported outside of the reactor. */
+  errorSeen(event: Extract<EventBody, { readonly type: "error" }>): void {
+    this.#post({ type: "error-seen", event });
   }
 
   /** Lets a function's output flow on. */

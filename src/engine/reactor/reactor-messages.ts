@@ -6,6 +6,7 @@ import type { EventBody } from "../../protocol/events.ts";
 import type { ConnectionCounts, FunctionView } from "../../protocol/views.ts";
 import type { CriuTools } from "../sandbox/context.ts";
 import type { Image } from "../snapshot/image.ts";
+import type { RegionIdentity } from "../stats/stats-region.ts";
 
 export interface ReactorStart {
   readonly type: "start";
@@ -21,6 +22,7 @@ export interface ReactorStart {
   readonly snapshotRoot: string;
   readonly tmpRoot: string;
   readonly cgroupName: string;
+  readonly stats: { readonly file: string; readonly identity: RegionIdentity };
 }
 
 /** A new set of functions, as a difference. */
@@ -34,6 +36,8 @@ export interface ReactorApply {
   /** Settings the running process does not notice. */
   readonly updated: readonly FunctionConfig[];
   readonly removed: readonly string[];
+  /** All ids, in the order of the configuration. */
+  readonly order: readonly string[];
 }
 
 /** Engine -> reactor. Requests with an id are answered by `done`. */
@@ -48,6 +52,8 @@ export type ReactorOrder =
     }
   /** Answered by `connections`. */
   | { readonly type: "connections"; readonly id: number }
+  /** An error that the engine's thread has reported, to be counted. */
+  | { readonly type: "error-seen"; readonly event: Extract<EventBody, { readonly type: "error" }> }
   /** So much of a function's output was taken in. */
   | { readonly type: "output-taken"; readonly functionId: string; readonly bytes: number }
   /** Ends every function in order; answered by `stopped`. */

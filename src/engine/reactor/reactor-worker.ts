@@ -8,11 +8,14 @@ if (parentPort === null) throw new AetherError("AE_INTERNAL", "the reactor runs 
 const port = parentPort;
 const report = (message: ReactorReport): void => port.postMessage(message);
 let reactor: Reactor | null = null;
+/** Errors reported before the reactor was there to count them. */
+const early: Extract<ReactorOrder, { type: "error-seen" }>["event"][] = [];
 
 async function obey(order: ReactorOrder): Promise<void> {
   switch (order.type) {
     case "start":
       reactor = await Reactor.create(order, report);
+      for (const event of early.splice(0)) reactor.errorSeen(event);
       report({ type: "started" });
       return await reactor.begin();
     case "apply":
@@ -27,6 +30,10 @@ async function obey(order: ReactorOrder): Promise<void> {
       );
     case "connections":
       if (reactor !== null) report({ type: "connections", id: order.id, counts: reactor.connections() });
+      return;
+    case "error-seen":
+      if (reactor === null) early.push(order.event);
+      else reactor.errorSeen(order.event);
       return;
     case "output-taken":
       return reactor?.outputTaken(order.functionId, order.bytes);

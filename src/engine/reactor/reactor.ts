@@ -29,6 +29,9 @@ import { MemoryBudget } from "../wake/memory-budget.ts";
 import { PortPrograms } from "../wake/port-programs.ts";
 import { warmUp } from "../wake/warm-up.ts";
 import { poolCapacity, WarmPool } from "../wake/warm-pool.ts";
+import { StatsRecorder } from "../stats/recorder.ts";
+import { draftOf, StatsRegion } from "../stats/stats-region.ts";
+import { noTraffic } from "../stats/traffic.ts";
 import { FunctionTable } from "./function-table.ts";
 import { OutputFlow } from "./output-flow.ts";
 import { OutputTail } from "./output-tail.ts";
@@ -56,6 +59,7 @@ export class Reactor {
   readonly #output = new Map<string, FunctionOutput>();
   readonly #table: FunctionTable;
   readonly #budget: MemoryBudget;
+  readonly #stats: StatsRecorder;
   readonly #context: SandboxContext;
   readonly #images: ImageThread;
   #launcher: Promise<Launcher>;
@@ -70,6 +74,7 @@ export class Reactor {
       ports: PortPrograms;
       images: ImageThread;
       launcher: Launcher;
+      region: StatsRegion;
     },
   ) {
     this.#start = start;
@@ -107,6 +112,7 @@ export class Reactor {
       rehearse: (config) => this.#rehearse(config),
       unmake: (id) => {
         this.#output.delete(id);
+        this.#stats.removed(id);
         this.#cgroups.removeFunction(id);
       },
       emit: (event) => this.#emit(event),
@@ -121,6 +127,16 @@ export class Reactor {
       notice: (text) => this.#emit({ type: "notice", functionId: null, text }),
       monotonic: monotonicMs,
     });
+    this.#stats = new StatsRecorder(
+      {
+        region: parts.region,
+        functions: this.#table,
+        traffic: noTraffic,
+        monotonic: monotonicMs,
+        onError: (error) => this.#emit({ type: "error", functionId: null, error: error.toJSON() }),
+      },
+      start.functions.map(({ id }) => id),
+    );
   }
 
   /** Launcher, cgroups and kernel programs, and CRIU at work once: whatever is missing is found before a function starts. */
@@ -137,11 +153,13 @@ export class Reactor {
       const cgroups = cleanup.adopt(EngineCgroups.create(start.cgroupName), (made) => void made.remove());
       requireMemoryFigures(start.engine, cgroups);
       const ports = cleanup.use(PortPrograms.load(start.bpfDirectory, cgroups.root));
+      const region = cleanup.use(openRegion(start));
       const parts: { current: Reactor | null } = { current: null };
       const lost = (error: AetherError): void => parts.current?.launcherLost(error);
       const launcher = cleanup.use(await Launcher.start(epoll, start.programsDirectory, true, lost));
       const images = cleanup.use(new ImageThread());
-      const reactor = new Reactor(start, report, { epoll, cgroups, ports, images, launcher });
+      const reactor = new Reactor(start, report, { epoll, cgroups, ports, images, launcher, region });
+      cleanup.defer(() => reactor.#stats[Symbol.dispose]());
       parts.current = reactor;
       await reactor.#tellUndo(launcher);
       await checkCriu(reactor.#context);
@@ -154,10 +172,10 @@ export class Reactor {
   }
 
   async #tellUndo(launcher: Launcher): Promise<void> {
-    const { runtimeDir } = this.#start;
+    const { runtimeDir, stats } = this.#start;
     await launcher.setUndo({
       cgroups: this.#cgroups.paths,
-      files: [`${runtimeDir}/control.sock`],
+      files: [`${runtimeDir}/control.sock`, stats.file, draftOf(stats.file)],
       sysctls: [],
     });
   }
@@ -190,12 +208,14 @@ export class Reactor {
   }
 
   #emit(event: EventBody): void {
+    this.#stats.take(event);
     this.#report({ type: "event", event });
   }
 
   #publish(changed: ReadonlySet<string>): void {
     const views = [...changed].flatMap((id) => this.#table.view(id) ?? []);
     this.#report({ type: "views", changed: views, order: this.#table.ids });
+    this.#stats.changed(changed);
   }
 
   #changed(id: string): void {
@@ -221,6 +241,7 @@ export class Reactor {
   #make(config: FunctionConfig): FunctionRuntime {
     const output: FunctionOutput = { tail: new OutputTail(), flow: new OutputFlow() };
     this.#output.set(config.id, output);
+    this.#stats.made(config.id);
     const cgroup = this.#cgroups.createFunction(config.id, { memoryLimitBytes: config.memoryLimitBytes });
     const driver = new SandboxDriver(this.#context, {
       config,
@@ -260,6 +281,7 @@ export class Reactor {
     this.#restores.resize(order.engine.maxParallelRestores);
     this.#budget.resize(order.engine.memoryBudgetBytes);
     await this.#table.apply(order);
+    this.#stats.reordered(order.order);
   }
 
   /** Carries out an order on one function. Rejects with a typed error. */
@@ -273,6 +295,11 @@ export class Reactor {
     return { atMs: Date.now(), functions: this.#table.connections(toWallMs) };
   }
 
+  /** The engine's thread has reported an error. */
+  errorSeen(event: Extract<EventBody, { readonly type: "error" }>): void {
+    this.#stats.take(event);
+  }
+
   /** The engine has taken in so much of a function's output. */
   outputTaken(functionId: string, bytes: number): void {
     this.#output.get(functionId)?.flow.acknowledged(bytes);
@@ -282,11 +309,13 @@ export class Reactor {
   async stop(): Promise<Image[]> {
     this.#closing = true;
     this.#budget[Symbol.dispose]();
+    this.#stats.stopping();
     const images = await this.#table.stop();
     this.#publisher[Symbol.dispose]();
     const launcher = await this.#launcher;
     await launcher[Symbol.asyncDispose]();
     await this.#images[Symbol.asyncDispose]();
+    this.#stats[Symbol.dispose]();
     this.#ports[Symbol.dispose]();
     this.#cgroups.remove();
     this.#epoll[Symbol.dispose]();
@@ -300,5 +329,18 @@ function requireMemoryFigures(engine: EngineConfig, cgroups: EngineCgroups): voi
   throw new AetherError("AE_MACHINE_NOT_READY", "engine.memory_budget cannot be kept", {
     why: cgroups.memoryProblem,
     hint: "Boot with cgroup_enable=memory, or leave memory_budget out.",
+  });
+}
+
+/** The stats region with its first pulse: whoever opens the file sees an engine that lives. */
+function openRegion({ stats, functions }: ReactorStart): StatsRegion {
+  return new StatsRegion(stats.file, stats.identity, {
+    heartbeatMs: monotonicMs(),
+    beats: 0,
+    phase: "starting",
+    readyCount: 0,
+    functionCount: functions.length,
+    memoryBytes: 0,
+    cpuMs: 0,
   });
 }

@@ -1,4 +1,5 @@
 /** The engine: what it is, what it holds, what it changed on this host. */
+import { metricsAddress } from "../../protocol/metrics-address.ts";
 import { instanceStates } from "../../protocol/states.ts";
 import { emptyLine, line, span } from "../format/line.ts";
 import type { Line } from "../format/line.ts";
@@ -42,6 +43,11 @@ export function engineLines(state: ConsoleState, width: number): readonly Line[]
     ...(config.memoryBudgetBytes === null
       ? []
       : field("memory budget", `${formatBytes(config.memoryBudgetBytes)} of idle functions`, block)),
+    ...field(
+      "metrics",
+      config.metrics === null ? "off" : `http://${metricsAddress(config.metrics)}/metrics`,
+      block,
+    ),
   ];
   const right = [
     heading("ALL FUNCTIONS"),

@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, onTestFinished, test, vi } from "vitest"
 
 const base = await mkdtemp(join(tmpdir(), "aether-lock-"));
 vi.stubEnv("AETHER_RUNTIME_DIR", base);
-const { acquireEngineLock, processStartTicks } = await import("../../../src/engine/lock.ts");
+const { acquireEngineLock } = await import("../../../src/engine/lock.ts");
+const { processStartTicks } = await import("../../../src/protocol/process-start.ts");
 
 const request = (name: string) => ({
   name,

@@ -5,6 +5,9 @@ import { join } from "node:path";
 import { afterAll, describe, test } from "vitest";
 import { cliHome } from "../../helpers/fake-core-cli.ts";
 import { fakeFunction } from "../../helpers/fake-core.ts";
+import { recordOf, wakeEvent } from "../../helpers/stats-region.ts";
+import type { StatsReport } from "../../../src/commands/output/stats-report.ts";
+import { FunctionTally } from "../../../src/engine/stats/tally.ts";
 import { AetherError } from "../../../src/protocol/errors.ts";
 
 const home = await cliHome();
@@ -51,17 +54,55 @@ describe("reading verbs", () => {
     expect(stdout).not.toContain(escape);
   });
 
-  test("stats --json names engine and functions", async ({ expect }) => {
-    const { stdout } = await home.run("--json", "stats");
-    const engine = { pid: process.pid, name: "default", startedAt: "1970-01-01T00:00:01.000Z" };
-    expect(JSON.parse(stdout)).toMatchObject({
-      engine,
+  test("stats reads the engine's shared memory, and asks nobody", async ({ expect }) => {
+    const { region, close } = await home.serve("read");
+    const tally = new FunctionTally();
+    tally.take(wakeEvent("snapshot", 8.25, 9.5));
+    tally.take(wakeEvent("suspended", null, 0.4));
+    const hello = fakeFunction("hello", {
+      instances: [{ id: "i1", pid: 42, state: "Running", memoryBytes: 1, cpuMs: 7 }],
+    });
+    region.setFunction(recordOf(hello, { packets: 12, bytes: 3400 }, tally));
+    region.setFunction(recordOf(fakeFunction("other"), { position: 1 }));
+    region.countError("AE_EARLY_EXIT", true);
+    region.flush();
+    const { stdout } = await home.run("--json", "--engine", "read", "stats");
+    const report = JSON.parse(stdout) as StatsReport;
+    expect(report).toMatchObject({
+      engine: {
+        pid: process.pid,
+        name: "read",
+        startedAt: "1970-01-01T00:00:01.000Z",
+        hostChanges: ["net.ipv4.tcp_migrate_req 0 -> 1"],
+        liveness: "live",
+      },
+      totals: { wakes: 2, wakesSnapshot: 1, packets: 12 },
+      errors: { AE_EARLY_EXIT: 1 },
       functions: [
-        { id: "hello", memoryBytes: 1 },
-        { id: "other", memoryBytes: null },
+        { id: "hello", pid: 42, memoryBytes: 1, cpuMs: 7, wakes: 2, packets: 12, bytes: 3400 },
+        { id: "other", pid: null, memoryBytes: null, cpuMs: null, snapshot: null },
       ],
     });
-    expect((await home.run("stats")).stdout).toContain("engine default");
+    const [first] = report.functions;
+    expect(first?.restore).toMatchObject({ count: 1, lastMs: 8.25, p50Ms: 8.5, sumMs: 8.25 });
+    expect(first?.restore.buckets).toHaveLength(report.bucketBoundsMs.length + 1);
+    expect(first?.restore.buckets[8]).toBe(1);
+    expect(first?.wakesByTier).toEqual({ suspended: 1, snapshot: 1, cold: 0 });
+    expect((await home.run("--engine", "read", "stats")).stdout).toContain("engine read");
+    await close();
+  });
+
+  test("stats --watch goes on until the engine ends", async ({ expect }) => {
+    const { region, close } = await home.serve("watched");
+    region.setFunction(recordOf(fakeFunction("hello")));
+    const watch = home.start("--engine", "watched", "stats", "--watch", "--interval", "0.1", "--json");
+    await expect.poll(() => watch.output().split("\n").length, { timeout: 5000 }).toBeGreaterThan(3);
+    await close();
+    const { code, stdout } = await watch.result;
+    expect(code).toBe(0);
+    for (const line of stdout.trimEnd().split("\n"))
+      expect(JSON.parse(line)).toMatchObject({ engine: { name: "watched" }, functions: [{ id: "hello" }] });
+    expect((await home.run("--engine", "watched", "stats")).stderr).toContain("AE_ENGINE_NOT_RUNNING");
   });
 
   test("output of functions is hostile: stripped as text, escaped in JSON", async ({ expect }) => {

@@ -45,6 +45,7 @@ const config = (
     warmPool: null,
     breakpoints: "hardware",
     memoryBudgetBytes: null,
+    metrics: null,
     ...engine,
   },
   functions,

@@ -46,6 +46,7 @@ describe("defaults", () => {
         warmPool: null,
         breakpoints: "hardware",
         memoryBudgetBytes: null,
+        metrics: { host: "127.0.0.1", port: 9090 },
       },
       functions: [
         {
@@ -329,7 +330,7 @@ describe("ports of other programs", () => {
     const server = createServer();
     await new Promise<void>((done) => void server.listen(0, "127.0.0.1", done));
     const { port } = server.address() as AddressInfo;
-    const text = one("").replace("8080", String(port));
+    const text = `engine: { metrics: off }\n${one("").replace("8080", String(port))}`;
     const result = parseConfig(text, join(dir, "aether.yaml"), { ...options, checkPorts: true });
     const own = parseConfig(text, join(dir, "aether.yaml"), {
       ...options,
@@ -342,6 +343,28 @@ describe("ports of other programs", () => {
         ? []
         : result.problems.map(({ code, message }) => [code, message.includes(`(pid ${process.pid})`)]),
     ).toEqual([["AE_CONFIG_PORT_TAKEN", true]]);
+    expect(own.ok).toBe(true);
+  });
+
+  it("sees that of the metrics too, and says how a second engine gets its own", async () => {
+    const server = createServer();
+    await new Promise<void>((done) => void server.listen(0, "127.0.0.1", done));
+    const { port } = server.address() as AddressInfo;
+    const text = `engine: { metrics: { listen: "127.0.0.1:${port}" } }\nversion: 1\nfunctions: []\n`;
+    const check = (ownPorts: ReadonlySet<number>) =>
+      parseConfig(text, join(dir, "aether.yaml"), { ...options, checkPorts: true, ownPorts });
+    const taken = check(new Set());
+    const own = check(new Set([port]));
+    await new Promise((done) => void server.close(done));
+    expect(taken.ok ? [] : taken.problems).toMatchObject([
+      {
+        code: "AE_CONFIG_PORT_TAKEN",
+        path: "engine.metrics.listen",
+        line: 1,
+        message: expect.stringContaining(`(pid ${process.pid})`) as string,
+        hint: expect.stringContaining("engine.metrics: off") as string,
+      },
+    ]);
     expect(own.ok).toBe(true);
   });
 });

@@ -1,0 +1,129 @@
+/**
+ * A console's connection whose numbers come from the stats region: text (errors, events, logs, configuration) comes over
+ * the control socket, when it changes; numbers are looked at here, several times a second.
+ */
+import type { StreamMessage } from "../protocol/control.ts";
+import { toAetherError } from "../protocol/errors.ts";
+import type { AetherError } from "../protocol/errors.ts";
+import type { StatsReader, StatsSnapshot } from "../protocol/stats-reader.ts";
+import type { EngineView } from "../protocol/views.ts";
+import type { EngineConnection } from "./connection.ts";
+import { openEngineStats } from "./engine-stats.ts";
+import { overlayStats } from "./overlay-stats.ts";
+
+/** A console draws at most ten times a second what it is sent. */
+const lookIntervalMs = 200;
+
+export interface LiveConnection extends EngineConnection {
+  /** The region could not be read any more: the console has nothing true to show, and ends. */
+  readonly failure: AetherError | null;
+}
+
+/**
+ * Puts live numbers into what a connection delivers; disposing it disposes the connection.
+ * @throws AetherError AE_ENGINE_NOT_RUNNING, AE_SHM_MAP_FAILED, AE_SHM_CORRUPTED, AE_SHM_VERSION
+ */
+export function withLiveStats(
+  connection: EngineConnection,
+  reader: StatsReader = openEngineStats(connection.engineName),
+): LiveConnection {
+  return new LiveStats(connection, reader);
+}
+
+class LiveStats implements LiveConnection {
+  readonly engineName: string;
+  readonly mode: EngineConnection["mode"];
+  readonly closed: Promise<AetherError | null>;
+  readonly #connection: EngineConnection;
+  readonly #reader: StatsReader;
+  readonly #timer: NodeJS.Timeout;
+  readonly #failed = Promise.withResolvers<AetherError>();
+  readonly #listeners = new Set<(message: StreamMessage) => void>();
+  #failure: AetherError | null = null;
+  #view: EngineView | null = null;
+  #stats: StatsSnapshot | null = null;
+
+  constructor(connection: EngineConnection, reader: StatsReader) {
+    this.#connection = connection;
+    this.#reader = reader;
+    this.engineName = connection.engineName;
+    this.mode = connection.mode;
+    this.closed = Promise.race([connection.closed, this.#failed.promise]);
+    this.#timer = setInterval(() => this.#tick(), lookIntervalMs);
+    this.#timer.unref();
+  }
+
+  get failure(): AetherError | null {
+    return this.#failure;
+  }
+
+  /** Takes in the newest numbers. Returns whether there are any that differ. */
+  #look(): boolean {
+    if (this.#failure !== null) return false;
+    const before = this.#stats;
+    try {
+      this.#stats = this.#reader.read();
+    } catch (error) {
+      const failure = toAetherError(error);
+      // A record in the middle of being written: the next look finds it whole.
+      if (failure.data["reason"] === "Unsettled") return false;
+      this.#failure = failure;
+      this.#failed.resolve(failure);
+      return false;
+    }
+    return before === null || differ(before, this.#stats);
+  }
+
+  #tick(): void {
+    if (!this.#look() || this.#view === null) return;
+    const message = this.#merged(this.#view);
+    for (const listener of this.#listeners) listener(message);
+  }
+
+  #merged(view: EngineView): StreamMessage {
+    return { type: "state", state: this.#stats === null ? view : overlayStats(view, this.#stats) };
+  }
+
+  subscribe(listener: (message: StreamMessage) => void): () => void {
+    this.#listeners.add(listener);
+    const unsubscribe = this.#connection.subscribe((message) => {
+      if (message.type !== "state") return listener(message);
+      this.#view = message.state;
+      this.#look();
+      listener(this.#merged(message.state));
+    });
+    return () => {
+      this.#listeners.delete(listener);
+      unsubscribe();
+    };
+  }
+
+  action(...args: Parameters<EngineConnection["action"]>): ReturnType<EngineConnection["action"]> {
+    return this.#connection.action(...args);
+  }
+
+  reload(): ReturnType<EngineConnection["reload"]> {
+    return this.#connection.reload();
+  }
+
+  shutdown(): Promise<void> {
+    return this.#connection.shutdown();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
+    this.#listeners.clear();
+    await this.#connection[Symbol.asyncDispose]();
+    this.#reader[Symbol.dispose]();
+  }
+}
+
+/** Records that did not change are the same objects (stats-reader.ts); of the pulse only two fields are shown. */
+function differ(a: StatsSnapshot, b: StatsSnapshot): boolean {
+  return (
+    a.pulse.phase !== b.pulse.phase ||
+    a.pulse.readyCount !== b.pulse.readyCount ||
+    a.functions.length !== b.functions.length ||
+    a.functions.some((record, index) => record !== b.functions[index])
+  );
+}
