@@ -32,6 +32,10 @@ const families = new Map([
     "WakeError",
     "The way from a waiting connection to the function that answers it. [Wake path](wake-path.md) explains it.",
   ],
+  [
+    "XdpSocketError",
+    "AF_XDP sockets, and the packet capture of `aether tap`. [AF_XDP](af-xdp.md) describes the library.",
+  ],
   ["EngineError", "The engine itself, and how it is reached."],
 ]);
 
