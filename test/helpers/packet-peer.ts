@@ -1,4 +1,4 @@
-/** A network namespace with a veth pair, and a program with a packet socket on its far end: `xa` is ours, `xb` is its. */
+/** Two network namespaces with a veth pair between them: `xa` is ours, `xb` is that of a program with a packet socket. */
 import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -27,6 +27,7 @@ function ip(...args: readonly string[]): void {
 
 export class PacketPeer implements AsyncDisposable {
   readonly namespace = `aether-xsk-${process.pid}-${next++}`;
+  readonly #far = `${this.namespace}-far`;
   readonly #children: ChildProcessWithoutNullStreams[] = [];
   #peer: ChildProcessWithoutNullStreams | null = null;
   #answers: AsyncIterator<string> | null = null;
@@ -34,19 +35,22 @@ export class PacketPeer implements AsyncDisposable {
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor() {
-    // No IPv6: its neighbour discovery would be among the packets.
     ip("netns", "add", this.namespace);
+    ip("netns", "add", this.#far);
   }
 
   static async open({ queues = 1 } = {}): Promise<PacketPeer> {
     const peer = new PacketPeer();
     try {
-      peer.exec("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1");
-      const counts = ["numrxqueues", String(queues), "numtxqueues", String(queues)];
-      peer.ip("link", "add", "xa", ...counts, "type", "veth", "peer", "name", "xb", ...counts);
+      // No IPv6: its neighbour discovery would be among the packets.
+      for (const end of ["near", "far"] as const)
+        peer.exec(end, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1");
+      // The far end sends by one queue, so that all arrives on queue 0: veth takes the sender's number.
+      const near = ["numrxqueues", String(queues), "numtxqueues", String(queues)];
+      const far = ["numrxqueues", String(queues), "numtxqueues", "1"];
+      peer.ip("link", "add", "xa", ...near, "type", "veth", "peer", "name", "xb", "netns", peer.#far, ...far);
       peer.ip("link", "set", "xa", "up");
-      peer.ip("link", "set", "xb", "up");
-      peer.ip("link", "set", "lo", "up");
+      ip("-n", peer.#far, "link", "set", "xb", "up");
       await peer.#start();
       return peer;
     } catch (error) {
@@ -65,23 +69,30 @@ export class PacketPeer implements AsyncDisposable {
     ip("-n", this.namespace, ...args);
   }
 
-  /** A program within the namespace, until its end. */
-  exec(command: string, ...args: readonly string[]): { status: number | null; stdout: string } {
-    const all = ["netns", "exec", this.namespace, command, ...args];
+  /** Gives the ends addresses of the stack: 10.1.0.2 is ours, 10.1.0.1 the far one. */
+  addAddresses({ near }: { near: boolean }): void {
+    if (near) this.ip("addr", "add", "10.1.0.2/24", "dev", "xa");
+    ip("-n", this.#far, "addr", "add", "10.1.0.1/24", "dev", "xb");
+  }
+
+  /** A program at one end, until it ends. */
+  exec(end: "near" | "far", command: string, ...args: readonly string[]): { status: number | null; stdout: string } {
+    const all = ["netns", "exec", end === "near" ? this.namespace : this.#far, command, ...args];
     const { status, stdout } = spawnSync("ip", all, { encoding: "utf8", timeout: 30_000 });
     return { status, stdout };
   }
 
-  /** A program within the namespace that goes on; it ends with the peer. */
-  spawn(command: string, ...args: readonly string[]): ChildProcessWithoutNullStreams {
-    const child = spawn("ip", ["netns", "exec", this.namespace, command, ...args]);
+  /** A program at one end that goes on; it ends with the peer. */
+  spawn(end: "near" | "far", command: string, ...args: readonly string[]): ChildProcessWithoutNullStreams {
+    const namespace = end === "near" ? this.namespace : this.#far;
+    const child = spawn("ip", ["netns", "exec", namespace, command, ...args]);
     child.stderr.pipe(process.stderr);
     this.#children.push(child);
     return child;
   }
 
   async #start(): Promise<void> {
-    this.#peer = this.spawn("python3", "-c", program);
+    this.#peer = this.spawn("far", "python3", "-c", program);
     this.#answers = createInterface(this.#peer.stdout)[Symbol.asyncIterator]();
     await this.#answers.next();
   }
@@ -113,6 +124,6 @@ export class PacketPeer implements AsyncDisposable {
       child.kill("SIGKILL");
       await ended;
     }
-    spawnSync("ip", ["netns", "del", this.namespace]);
+    for (const namespace of [this.namespace, this.#far]) spawnSync("ip", ["netns", "del", namespace]);
   }
 }

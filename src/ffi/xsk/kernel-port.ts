@@ -2,6 +2,7 @@
 import { Epoll, epollIn } from "../epoll.ts";
 import { errno, lastErrno, libc } from "../libc.ts";
 import { Fd } from "../fd.ts";
+import { socketError } from "../socket.ts";
 import { XdpSocketError } from "./errors.ts";
 import { readStatistics } from "./kernel-calls.ts";
 import { ringNames } from "./layout.ts";
@@ -48,6 +49,8 @@ export class KernelPort implements XskPort {
   readonly #returned: SharedArrayBuffer | null;
   readonly #pollEntry = new DataView(new ArrayBuffer(8));
   #epoll: Epoll | null = null;
+  /** Reading a socket's error clears it. */
+  #isGone = false;
   /** Those who wait in `ready`. */
   #waiting: (() => void)[] = [];
 
@@ -102,7 +105,11 @@ export class KernelPort implements XskPort {
     entry.setInt32(0, this.#parts.fd.number, true);
     entry.setInt16(4, POLLIN, true);
     entry.setInt16(6, 0, true);
-    if ((cPoll(entry, 1, Math.ceil(timeoutMs)) as number) <= 0) return false;
+    if ((cPoll(entry, 1, Math.ceil(timeoutMs)) as number) <= 0) {
+      // An interface that is removed leaves its error at the socket, and poll says nothing of it (xsk_notifier, xsk_poll).
+      if (this.#isGone || socketError(this.#parts.fd) !== 0) throw this.#gone();
+      return false;
+    }
     const events = entry.getInt16(6, true);
     if ((events & (POLLERR | POLLNVAL)) !== 0) throw this.#gone();
     return (events & POLLIN) !== 0;
@@ -187,6 +194,7 @@ export class KernelPort implements XskPort {
   }
 
   #gone(): XdpSocketError {
+    this.#isGone = true;
     const { device, queue } = this.#parts;
     return new XdpSocketError("DeviceGone", `queue ${queue} of ${device} cannot be used any more`, {
       why: "the interface was removed or taken down",

@@ -20,8 +20,8 @@ export interface SystemOptions {
   readonly onLeak?: OnLeak;
 }
 
-/** A wait ends by itself after so long. */
-const waitMs = 1000;
+/** A wait ends by itself after so long: that a device is gone is found out then. */
+const waitMs = 200;
 /** While packets are out that have to come back, or the reader is slower than the network. */
 const shortWaitMs = 1;
 
