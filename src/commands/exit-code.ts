@@ -10,6 +10,7 @@ export function exitCodeOf(code: ErrorCode): number {
   switch (code) {
     case "AE_USAGE":
     case "AE_UNKNOWN_FUNCTION":
+    case "AE_XSK_NO_DEVICE":
       return exitCodes.usage;
     case "AE_MACHINE_NOT_READY":
     case "AE_CRIU_UNAVAILABLE":

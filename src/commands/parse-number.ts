@@ -12,3 +12,9 @@ export function parsePort(text: string): number {
   if (value >= 1 && value <= 65_535) return value;
   throw new InvalidArgumentError("It is not a port from 1 to 65535.");
 }
+
+export function parseTotal(text: string): number {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= 1) return value;
+  throw new InvalidArgumentError("It is not a number from 1 to 999999999.");
+}

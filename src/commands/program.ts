@@ -16,6 +16,7 @@ import { logsCommand } from "./logs.ts";
 import { psCommand } from "./ps.ts";
 import { runCommand } from "./run.ts";
 import { statsCommand } from "./stats.ts";
+import { tapCommand } from "./tap.ts";
 import { upCommand } from "./up.ts";
 import { validateCommand } from "./validate.ts";
 import { wakesCommand } from "./wakes.ts";
@@ -44,6 +45,7 @@ export function buildProgram(): Command {
     logsCommand(),
     eventsCommand(),
     wakesCommand(),
+    tapCommand(),
     doctorCommand(),
     benchCommand(),
     completionCommand(program),

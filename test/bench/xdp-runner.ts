@@ -34,7 +34,11 @@ class Meter {
 }
 
 function builder({ namespace, batch, mode }: RunOrder): XskBuilder {
-  const built = new XskBuilder("xa").networkNamespace(namespace).batch(batch).poller("busy").bindTimeout(2000);
+  const built = new XskBuilder("xa")
+    .networkNamespace(namespace)
+    .batch(batch)
+    .poller("busy")
+    .bindTimeout(2000);
   return mode === "tx" ? built.withoutProgram() : built.filter("everything");
 }
 

@@ -105,7 +105,8 @@ function summarize(rates: ReadonlyMap<string, readonly number[]>): Case[] {
       const of = (way: Way): readonly number[] => rates.get(`${mode} ${batch} ${way}`) ?? [];
       const rate = (way: Way): number | null => (of(way).length === 0 ? null : Math.round(median(of(way))));
       const quotient = (way: Way): number =>
-        Math.round(median(of(way).map((value, at) => value / (of("libxdp")[at] ?? Number.NaN))) * 1000) / 1000;
+        Math.round(median(of(way).map((value, at) => value / (of("libxdp")[at] ?? Number.NaN))) * 1000) /
+        1000;
       return {
         mode,
         batch,
@@ -171,7 +172,9 @@ const result = {
 if (process.argv.includes("--json")) {
   console.log(JSON.stringify(result, null, 2));
 } else {
-  console.log(`${result.machine.cpu}, ${result.machine.cores} cores, Linux ${result.machine.kernel}, ${result.device}\n`);
+  console.log(
+    `${result.machine.cpu}, ${result.machine.cores} cores, Linux ${result.machine.kernel}, ${result.device}\n`,
+  );
   console.log("mode   batch     engine        raw     libxdp  AF_PACKET   engine/libxdp  raw/libxdp   n");
   for (const { mode, batch, n, packetsPerSecond, engineToLibxdp, rawToLibxdp } of result.cases) {
     const rate = (way: Way): string => String(packetsPerSecond[way] ?? "-").padStart(11);

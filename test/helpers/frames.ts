@@ -65,7 +65,13 @@ export function ipv4Frame(spec: IpSpec): Uint8Array {
   return new Uint8Array(bytes);
 }
 
-function withChecksum(segment: number[], at: number, protocol: number, source: string, destination: string): number[] {
+function withChecksum(
+  segment: number[],
+  at: number,
+  protocol: number,
+  source: string,
+  destination: string,
+): number[] {
   const pseudo = [...dotted(source), ...dotted(destination), 0, protocol, ...word(segment.length)];
   const sum = sum16([...pseudo, ...segment]);
   segment.splice(at, 2, ...word(sum === 0 && protocol === 17 ? 0xffff : sum));
@@ -79,13 +85,42 @@ export function udpFrame(port: number, data: readonly number[], more: Partial<Ip
   return ipv4Frame({ protocol: 17, payload, ...more });
 }
 
-export function tcpFrame(port: number, flags: number, data: readonly number[] = [], more: Partial<IpSpec> = {}): Uint8Array {
+export function tcpFrame(
+  port: number,
+  flags: number,
+  data: readonly number[] = [],
+  more: Partial<IpSpec> = {},
+): Uint8Array {
   const { source = "10.1.0.1", destination = "10.1.0.2" } = more;
-  const segment = [...word(40_000), ...word(port), 0, 0, 0, 1, 0, 0, 0, 0, 0x50, flags, 0xff, 0xff, 0, 0, 0, 0, ...data];
+  const segment = [
+    ...word(40_000),
+    ...word(port),
+    0,
+    0,
+    0,
+    1,
+    0,
+    0,
+    0,
+    0,
+    0x50,
+    flags,
+    0xff,
+    0xff,
+    0,
+    0,
+    0,
+    0,
+    ...data,
+  ];
   return ipv4Frame({ protocol: 6, payload: withChecksum(segment, 16, 6, source, destination), ...more });
 }
 
-export function echoRequest(sequence: number, data: readonly number[], more: Partial<IpSpec> = {}): Uint8Array {
+export function echoRequest(
+  sequence: number,
+  data: readonly number[],
+  more: Partial<IpSpec> = {},
+): Uint8Array {
   const message = [8, 0, 0, 0, 0x11, 0x22, ...word(sequence), ...data];
   message.splice(2, 2, ...word(sum16(message)));
   return ipv4Frame({ protocol: 1, payload: message, ...more });

@@ -44,7 +44,13 @@ export class PacketPeer implements AsyncDisposable {
     try {
       // No IPv6: its neighbour discovery would be among the packets.
       for (const end of ["near", "far"] as const)
-        peer.exec(end, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1");
+        peer.exec(
+          end,
+          "sysctl",
+          "-qw",
+          "net.ipv6.conf.all.disable_ipv6=1",
+          "net.ipv6.conf.default.disable_ipv6=1",
+        );
       // The far end sends by one queue, so that all arrives on queue 0: veth takes the sender's number.
       const near = ["numrxqueues", String(queues), "numtxqueues", String(queues)];
       const far = ["numrxqueues", String(queues), "numtxqueues", "1"];
@@ -76,7 +82,11 @@ export class PacketPeer implements AsyncDisposable {
   }
 
   /** A program at one end, until it ends. */
-  exec(end: "near" | "far", command: string, ...args: readonly string[]): { status: number | null; stdout: string } {
+  exec(
+    end: "near" | "far",
+    command: string,
+    ...args: readonly string[]
+  ): { status: number | null; stdout: string } {
     const all = ["netns", "exec", end === "near" ? this.namespace : this.#far, command, ...args];
     const { status, stdout } = spawnSync("ip", all, { encoding: "utf8", timeout: 30_000 });
     return { status, stdout };
@@ -102,7 +112,9 @@ export class PacketPeer implements AsyncDisposable {
       this.#peer?.stdin.write(`${JSON.stringify(order)}\n`);
       const answer = await this.#answers?.next();
       if (answer?.done !== false) throw new Error("the packet peer ended");
-      return (JSON.parse(answer.value) as string[]).map((frame) => new Uint8Array(Buffer.from(frame, "base64")));
+      return (JSON.parse(answer.value) as string[]).map(
+        (frame) => new Uint8Array(Buffer.from(frame, "base64")),
+      );
     });
     this.#last = turn.catch(() => undefined);
     return await turn;

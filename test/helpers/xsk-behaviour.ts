@@ -75,7 +75,8 @@ export function describeBehaviour(open: () => Promise<TestLink>): void {
       let done = false;
       const running = engine.run((batch) => {
         for (const packet of batch) {
-          const longer = packet.u32(14) === 0 ? packet.adjustHead(-4) && packet.adjustTail(10) : packet.adjustTail(-20);
+          const longer =
+            packet.u32(14) === 0 ? packet.adjustHead(-4) && packet.adjustTail(10) : packet.adjustTail(-20);
           expect(longer).toBe(true);
           if (packet.length === 74) packet.data.copyWithin(0, 4, 18);
           packet.send();
@@ -222,7 +223,11 @@ export function describeBehaviour(open: () => Promise<TestLink>): void {
     });
 
     it("takes only what the filter names, which can be changed at any time", async () => {
-      await using engine = await link.builder().filter({ protocols: ["udp"], ports: [7] }).debug().engine();
+      await using engine = await link
+        .builder()
+        .filter({ protocols: ["udp"], ports: [7] })
+        .debug()
+        .engine();
       const ports: number[] = [];
       const running = engine.run((batch) => {
         for (const packet of batch) ports.push(packet.udp()?.destinationPort ?? 0);
@@ -230,7 +235,12 @@ export function describeBehaviour(open: () => Promise<TestLink>): void {
       await link.send([udpFrame(8, [1]), udpFrame(7, [1]), plainFrame(1), udpFrame(7, [2])]);
       await expect.poll(() => ports.length, { timeout: limitMs }).toBe(2);
       engine.setFilter({ addresses: ["10.1.0.2"], ports: [9, 10] });
-      await link.send([udpFrame(7, [1]), udpFrame(9, [1]), udpFrame(9, [1], { destination: "10.1.0.3" }), udpFrame(10, [1])]);
+      await link.send([
+        udpFrame(7, [1]),
+        udpFrame(9, [1]),
+        udpFrame(9, [1], { destination: "10.1.0.3" }),
+        udpFrame(10, [1]),
+      ]);
       await until(engine, () => ports.length === 4);
       await running;
       expect(ports).toEqual([7, 7, 9, 10]);
@@ -280,10 +290,13 @@ export function describeBehaviour(open: () => Promise<TestLink>): void {
       expect(socket.kick()).toBe(true);
       expect((await link.received(300)).map(frameNumber)).toEqual(range(300));
       await expect
-        .poll(() => {
-          socket.reclaim();
-          return raw.frameCounts().tx;
-        }, { timeout: limitMs })
+        .poll(
+          () => {
+            socket.reclaim();
+            return raw.frameCounts().tx;
+          },
+          { timeout: limitMs },
+        )
         .toBe(0);
     });
 
@@ -332,7 +345,9 @@ export function describeBehaviour(open: () => Promise<TestLink>): void {
         expect(socket.send(batch)).toBe(1);
         expect(socket.kick()).toBe(true);
       }
-      await expect.poll(() => raw.sockets.map((socket) => socket.reclaim()).length, { timeout: limitMs }).toBe(2);
+      await expect
+        .poll(() => raw.sockets.map((socket) => socket.reclaim()).length, { timeout: limitMs })
+        .toBe(2);
     });
 
     it("refuse a frame that is not where it is said to be", async () => {
@@ -356,7 +371,9 @@ export function describeBehaviour(open: () => Promise<TestLink>): void {
     });
 
     it("tell what the device has not", async () => {
-      await expect(link.builder().withoutProgram().queue(77).raw()).rejects.toMatchObject({ code: "AE_XSK_NO_DEVICE" });
+      await expect(link.builder().withoutProgram().queue(77).raw()).rejects.toMatchObject({
+        code: "AE_XSK_NO_DEVICE",
+      });
       await expect(link.builder().withoutProgram().mode("zerocopy").raw()).rejects.toMatchObject({
         code: "AE_XSK_UNSUPPORTED",
       });
@@ -441,10 +458,13 @@ export function describeBehaviour(open: () => Promise<TestLink>): void {
       const collect = globalThis.gc;
       if (collect === undefined) throw new Error("the suite needs --expose-gc");
       await expect
-        .poll(() => {
-          collect();
-          return leaked.length;
-        }, { timeout: limitMs })
+        .poll(
+          () => {
+            collect();
+            return leaked.length;
+          },
+          { timeout: limitMs },
+        )
         .toBe(1);
       expect(system.leaks).toBe(1);
       expect(system.frameCounts().user).toBe(0);

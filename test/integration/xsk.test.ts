@@ -25,9 +25,11 @@ const missing =
 
 const openFiles = (): number => readdirSync("/proc/self/fd").length;
 const xdpPrograms = (): number =>
-  (JSON.parse(spawnSync("bpftool", ["-j", "prog", "show"], { encoding: "utf8" }).stdout) as { name?: string }[]).filter(
-    (program) => program.name === "redirect_to_xsk",
-  ).length;
+  (
+    JSON.parse(spawnSync("bpftool", ["-j", "prog", "show"], { encoding: "utf8" }).stdout) as {
+      name?: string;
+    }[]
+  ).filter((program) => program.name === "redirect_to_xsk").length;
 
 describe.skipIf(missing !== null)(`AF_XDP sockets${missing === null ? "" : ` (skipped: ${missing})`}`, () => {
   let files = 0;
@@ -40,7 +42,9 @@ describe.skipIf(missing !== null)(`AF_XDP sockets${missing === null ? "" : ` (sk
     // Sockets and programs of threads that ended go a moment later.
     await vi.waitFor(() => expect(openFiles()).toBeLessThanOrEqual(files + 2), 10_000);
     await vi.waitFor(() => expect(xdpPrograms()).toBe(programs), 10_000);
-    expect(spawnSync("ip", ["netns"], { encoding: "utf8" }).stdout).not.toContain(`aether-xsk-${process.pid}-`);
+    expect(spawnSync("ip", ["netns"], { encoding: "utf8" }).stdout).not.toContain(
+      `aether-xsk-${process.pid}-`,
+    );
   });
 
   describe("of the kernel", () => {
@@ -69,7 +73,10 @@ describe.skipIf(missing !== null)(`AF_XDP sockets${missing === null ? "" : ` (sk
 
   it("the kernel's filter and the simulator's take the same packets", async () => {
     await using peer = await PacketPeer.open();
-    await using engine = await new XskBuilder("xa").networkNamespace(peer.path).filter({ ports: [7] }).engine();
+    await using engine = await new XskBuilder("xa")
+      .networkNamespace(peer.path)
+      .filter({ ports: [7] })
+      .engine();
     const kinds = [
       arpRequest("10.1.0.2"),
       echoRequest(1, [1]),
@@ -108,7 +115,9 @@ describe.skipIf(missing !== null)(`AF_XDP sockets${missing === null ? "" : ` (sk
       engine.setFilter(filter);
       taken = [];
       const compiled = compileFilter(filter);
-      const expected = frames.filter((frame) => matchesFilter(compiled, new DataView(frame.buffer), 0, frame.length));
+      const expected = frames.filter((frame) =>
+        matchesFilter(compiled, new DataView(frame.buffer), 0, frame.length),
+      );
       await peer.send(frames);
       const hex = expected.map((frame) => Buffer.from(frame).toString("hex"));
       await expect.poll(() => taken.length, { timeout: 5000 }).toBeGreaterThanOrEqual(hex.length);
@@ -120,7 +129,13 @@ describe.skipIf(missing !== null)(`AF_XDP sockets${missing === null ? "" : ` (sk
 
   describe("the examples", () => {
     const example = async (peer: PacketPeer, name: string, ...args: readonly string[]) => {
-      const child = peer.spawn("near", process.execPath, `${repository}fixtures/xdp/${name}.mjs`, "xa", ...args);
+      const child = peer.spawn(
+        "near",
+        process.execPath,
+        `${repository}fixtures/xdp/${name}.mjs`,
+        "xa",
+        ...args,
+      );
       const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
       await lines.next();
       return {
@@ -159,7 +174,15 @@ describe.skipIf(missing !== null)(`AF_XDP sockets${missing === null ? "" : ` (sk
       const echo = await example(peer, "udp-echo", "7007");
       const server = peer.spawn("near", "python3", "-c", tcpServerProgram);
       await createInterface(server.stdout)[Symbol.asyncIterator]().next();
-      const { status, stdout } = peer.exec("far", "python3", "-c", udpClientProgram, "10.1.0.2", "7007", "5000");
+      const { status, stdout } = peer.exec(
+        "far",
+        "python3",
+        "-c",
+        udpClientProgram,
+        "10.1.0.2",
+        "7007",
+        "5000",
+      );
       expect({ status, stdout }).toEqual({ status: 0, stdout: "5000 of 5000\n" });
       const tcp = peer.exec("far", "python3", "-c", tcpClientProgram, "10.1.0.2", "7007");
       expect(tcp).toEqual({ status: 0, stdout: "1000000\n" });
@@ -183,18 +206,20 @@ describe.skipIf(missing !== null)(`AF_XDP sockets${missing === null ? "" : ` (sk
 import { XskBuilder } from "${repository}src/xdp.ts";
 const error = await new XskBuilder("xa").filter("everything").frames(Number(process.argv[1])).raw().catch((error) => error);
 console.log(error.problem, error.data?.errno);`;
-    const without = (capability: string, frames: number, limit: string): string =>
-      peer
-        .exec(
-          "near",
-          ...(["prlimit", `--memlock=${limit}`, "setpriv", `--bounding-set=-${capability}`] as const),
-          ...[`--inh-caps=-${capability}`, process.execPath, "--input-type=module-typescript", "-e", open, String(frames)],
-        )
-        .stdout.trim();
-    expect(without("net_raw", 64, "unlimited")).toBe("Permission EPERM");
-    expect(without("ipc_lock", 65_536, "1048576")).toBe("UmemTooLarge ENOBUFS");
+    const without = (capability: string, frames: number): string => {
+      const less = [`--bounding-set=-${capability}`, `--inh-caps=-${capability}`];
+      const run = [process.execPath, "--input-type=module-typescript", "-e", open, String(frames)];
+      return peer.exec("near", "prlimit", "--memlock=1048576", "setpriv", ...less, ...run).stdout.trim();
+    };
+    expect(without("net_raw", 64)).toBe("Permission EPERM");
+    expect(without("ipc_lock", 65_536)).toBe("UmemTooLarge ENOBUFS");
     const builder = (): XskBuilder => new XskBuilder("xa").networkNamespace(peer.path).filter("everything");
-    await expect(builder().frames(2 ** 14).hugePages().raw()).rejects.toMatchObject({ problem: "UmemTooLarge" });
+    await expect(
+      builder()
+        .frames(2 ** 14)
+        .hugePages()
+        .raw(),
+    ).rejects.toMatchObject({ problem: "UmemTooLarge" });
     const nowhere = new XskBuilder("none").networkNamespace(peer.path).filter("everything");
     await expect(nowhere.raw()).rejects.toMatchObject({ problem: "NoDevice" });
     const noNamespace = new XskBuilder("xa").networkNamespace("/run/netns/none").filter("everything");
@@ -205,54 +230,62 @@ console.log(error.problem, error.data?.errno);`;
     await expect(builder().queue(0).bindTimeout(0).raw()).rejects.toMatchObject({ problem: "QueueBusy" });
   });
 
-  it("leaks no frame in very many packets, and loses none that the kernel delivered", { timeout: 600_000 }, async () => {
-    const total = Number(process.env["AETHER_XDP_PACKETS"] ?? 200_000);
-    await using peer = await PacketPeer.open();
-    const other = `${peer.path}-far`;
-    using sender = await new XskBuilder("xb").networkNamespace(other).withoutProgram().raw();
-    await using engine = await new XskBuilder("xa").networkNamespace(peer.path).filter("everything").frames(2048).engine();
-    const batch = new DescriptorBatch(64);
-    const frame = plainFrame(1);
-    let sent = 0;
-    let heapBefore = 0;
-    const { socket } = sender;
-    const send = (): void => {
-      socket.reclaim();
-      batch.count = 0;
-      while (batch.count < 64) {
-        const address = socket.allocate();
-        if (address < 0) break;
-        socket.bytes.set(frame, address);
-        batch.add(address, frame.length);
+  it(
+    "leaks no frame in very many packets, and loses none that the kernel delivered",
+    { timeout: 600_000 },
+    async () => {
+      const total = Number(process.env["AETHER_XDP_PACKETS"] ?? 200_000);
+      await using peer = await PacketPeer.open();
+      const other = `${peer.path}-far`;
+      using sender = await new XskBuilder("xb").networkNamespace(other).withoutProgram().raw();
+      await using engine = await new XskBuilder("xa")
+        .networkNamespace(peer.path)
+        .filter("everything")
+        .frames(2048)
+        .engine();
+      const batch = new DescriptorBatch(64);
+      const frame = plainFrame(1);
+      let sent = 0;
+      let heapBefore = 0;
+      const { socket } = sender;
+      const send = (): void => {
+        socket.reclaim();
+        batch.count = 0;
+        while (batch.count < 64) {
+          const address = socket.allocate();
+          if (address < 0) break;
+          socket.bytes.set(frame, address);
+          batch.add(address, frame.length);
+        }
+        const went = socket.send(batch);
+        for (let at = went; at < batch.count; at++) socket.drop(batch.addresses[at] ?? 0);
+        sent += went;
+        socket.kick();
+        if (heapBefore === 0 && sent > total / 4) heapBefore = process.memoryUsage().heapUsed;
+      };
+      let received = 0;
+      const running = engine.run((packets) => {
+        received += packets.length;
+        for (const packet of packets) if ((packet.u32(14) + received) % 3 === 0) packet.send();
+        if (sent < total) send();
+      });
+      while (sent < total || received < sent) {
+        if (sent < total) send();
+        await new Promise(setImmediate);
+        const { rxDropped = 0, rxRingFull = 0 } = engine.statistics() ?? {};
+        if (received + rxDropped + rxRingFull >= sent && sent >= total) break;
       }
-      const went = socket.send(batch);
-      for (let at = went; at < batch.count; at++) socket.drop(batch.addresses[at] ?? 0);
-      sent += went;
-      socket.kick();
-      if (heapBefore === 0 && sent > total / 4) heapBefore = process.memoryUsage().heapUsed;
-    };
-    let received = 0;
-    const running = engine.run((packets) => {
-      received += packets.length;
-      for (const packet of packets) if ((packet.u32(14) + received) % 3 === 0) packet.send();
-      if (sent < total) send();
-    });
-    while (sent < total || received < sent) {
-      if (sent < total) send();
-      await new Promise(setImmediate);
+      engine.stop();
+      await running;
       const { rxDropped = 0, rxRingFull = 0 } = engine.statistics() ?? {};
-      if (received + rxDropped + rxRingFull >= sent && sent >= total) break;
-    }
-    engine.stop();
-    await running;
-    const { rxDropped = 0, rxRingFull = 0 } = engine.statistics() ?? {};
-    expect(received + rxDropped + rxRingFull).toBe(sent);
-    const { free, fill, tx, rx, user } = engine.frameCounts();
-    expect({ rx, user, sum: free + fill + tx }).toEqual({ rx: 0, user: 0, sum: 2048 });
-    expect(engine.counters()).toMatchObject({ received, kept: 0, unsent: 0 });
-    globalThis.gc?.();
-    expect(process.memoryUsage().heapUsed - heapBefore).toBeLessThan(16 * 1024 * 1024);
-  });
+      expect(received + rxDropped + rxRingFull).toBe(sent);
+      const { free, fill, tx, rx, user } = engine.frameCounts();
+      expect({ rx, user, sum: free + fill + tx }).toEqual({ rx: 0, user: 0, sum: 2048 });
+      expect(engine.counters()).toMatchObject({ received, kept: 0, unsent: 0 });
+      globalThis.gc?.();
+      expect(process.memoryUsage().heapUsed - heapBefore).toBeLessThan(16 * 1024 * 1024);
+    },
+  );
 });
 
 /** Puts a number into the addresses, which no filter looks at, so that every frame is another one. */

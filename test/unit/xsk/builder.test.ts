@@ -10,7 +10,14 @@ import type { PacketFilter } from "../../../src/ffi/xsk/filter.ts";
 import { parseAddress } from "../../../src/ffi/xsk/packet/address.ts";
 import { XdpSocketError, xdpErrorKind, XskBuilder } from "../../../src/xdp.ts";
 import { errorFromData, xdpErrorCodes } from "../../../src/ffi/xsk/errors.ts";
-import { arpRequest, echoRequest, ipv6UdpFrame, plainFrame, tcpFrame, udpFrame } from "../../helpers/frames.ts";
+import {
+  arpRequest,
+  echoRequest,
+  ipv6UdpFrame,
+  plainFrame,
+  tcpFrame,
+  udpFrame,
+} from "../../helpers/frames.ts";
 
 const make = (): XskBuilder => new XskBuilder("eth0").filter("everything");
 
@@ -53,7 +60,11 @@ describe("settings", () => {
   });
 
   it("refuse more memory than the library can address", () => {
-    expect(() => make().frames(2 ** 21).config()).toThrow(expect.objectContaining({ code: "AE_XSK_UMEM_TOO_LARGE" }));
+    expect(() =>
+      make()
+        .frames(2 ** 21)
+        .config(),
+    ).toThrow(expect.objectContaining({ code: "AE_XSK_UMEM_TOO_LARGE" }));
   });
 });
 
@@ -169,7 +180,11 @@ registerHooks({ resolve(name, context, next) {
       const vitest = `${repository}node_modules/vitest/vitest.mjs`;
       const args = [vitest, "run", "--project", "unit", "test/unit/xsk/simulator.test.ts"];
       const env = { ...process.env, NODE_OPTIONS: `--require ${join(folder, "block.cjs")}` };
-      const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: repository, encoding: "utf8", env });
+      const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+        cwd: repository,
+        encoding: "utf8",
+        env,
+      });
       expect(status, stdout + stderr).toBe(0);
       expect(stdout).toContain("passed");
     } finally {

@@ -3,7 +3,12 @@ import fc from "fast-check";
 import koffi from "koffi";
 import { describe, expect, it } from "vitest";
 import type { RingMemory } from "../../../src/ffi/xsk/layout.ts";
-import { AddressConsumer, AddressProducer, DescriptorConsumer, DescriptorProducer } from "../../../src/ffi/xsk/rings.ts";
+import {
+  AddressConsumer,
+  AddressProducer,
+  DescriptorConsumer,
+  DescriptorProducer,
+} from "../../../src/ffi/xsk/rings.ts";
 
 const library = koffi.load("libxdp.so.1");
 const libxdp = {
@@ -61,15 +66,19 @@ class NativeRing implements Disposable {
   }
 }
 
-const word = (at: Pointer, index: number): number => new DataView(koffi.view(at, 16)).getUint32(index * 4, true);
+const word = (at: Pointer, index: number): number =>
+  new DataView(koffi.view(at, 16)).getUint32(index * 4, true);
 const start = fc.oneof(
   fc.constantFrom(0, -1, -5, 0x7fff_ffff, 0x7fff_fffb, -0x8000_0000),
   fc.integer({ min: -0x8000_0000, max: 0x7fff_ffff }),
 );
 const size = fc.constantFrom(2, 8, 32);
-const steps = fc.array(fc.tuple(fc.constantFrom("put", "take"), fc.integer({ min: 1, max: 40 }), fc.nat(0x7fff_ffff)), {
-  maxLength: 40,
-});
+const steps = fc.array(
+  fc.tuple(fc.constantFrom("put", "take"), fc.integer({ min: 1, max: 40 }), fc.nat(0x7fff_ffff)),
+  {
+    maxLength: 40,
+  },
+);
 const index = new Uint32Array(1);
 
 describe("beside libxdp", () => {
@@ -92,7 +101,10 @@ describe("beside libxdp", () => {
           const got = libxdp.peek(ring.consumer, count, index) as number;
           expect(got > 0).toBe(expected.length > 0);
           for (let at = 0; at < got; at++) {
-            const entry = (descriptors ? libxdp.rxDescriptor : libxdp.completedAddress)(ring.consumer, ((index[0] ?? 0) + at) >>> 0);
+            const entry = (descriptors ? libxdp.rxDescriptor : libxdp.completedAddress)(
+              ring.consumer,
+              ((index[0] ?? 0) + at) >>> 0,
+            );
             expect(word(entry as Pointer, 0)).toBe(expected.shift());
             expect(word(entry as Pointer, 1)).toBe(0);
           }
@@ -114,7 +126,10 @@ describe("beside libxdp", () => {
             const wanted = Math.min(count, size - expected.length);
             expect(libxdp.reserve(ring.producer, wanted, index)).toBe(wanted);
             for (let at = 0; at < wanted; at++) {
-              const entry = (descriptors ? libxdp.txDescriptor : libxdp.fillAddress)(ring.producer, ((index[0] ?? 0) + at) >>> 0);
+              const entry = (descriptors ? libxdp.txDescriptor : libxdp.fillAddress)(
+                ring.producer,
+                ((index[0] ?? 0) + at) >>> 0,
+              );
               const view = new DataView(koffi.view(entry as Pointer, descriptors ? 16 : 8));
               view.setBigUint64(0, BigInt((value ^ at) >>> 0), true);
               if (descriptors) view.setUint32(8, at + 60, true);

@@ -2,10 +2,25 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Lease } from "../../../src/ffi/xsk/lease.ts";
-import { ipv4Number, ipv4Text, ipv6Text, macText, parseAddress, parseMac } from "../../../src/ffi/xsk/packet/address.ts";
+import {
+  ipv4Number,
+  ipv4Text,
+  ipv6Text,
+  macText,
+  parseAddress,
+  parseMac,
+} from "../../../src/ffi/xsk/packet/address.ts";
 import { adjustChecksum, foldChecksum, sumWords } from "../../../src/ffi/xsk/packet/checksum.ts";
 import { PacketView } from "../../../src/ffi/xsk/packet/packet-view.ts";
-import { arpRequest, echoRequest, ipv6UdpFrame, macA, macB, tcpFrame, udpFrame } from "../../helpers/frames.ts";
+import {
+  arpRequest,
+  echoRequest,
+  ipv6UdpFrame,
+  macA,
+  macB,
+  tcpFrame,
+  udpFrame,
+} from "../../helpers/frames.ts";
 
 /** A packet in the middle of a frame of 512 bytes. */
 class TestPacket extends PacketView {
@@ -95,7 +110,11 @@ describe("headers", () => {
   it("no bytes whatever make a reader leave the packet", () => {
     const kinds = [udpFrame(7, [1, 2, 3]), tcpFrame(80, 2), echoRequest(1, []), arpRequest("10.1.0.2")];
     const bytes = fc
-      .tuple(fc.constantFrom(...kinds), fc.array(fc.tuple(fc.nat(80), fc.nat(255)), { maxLength: 6 }), fc.nat(80))
+      .tuple(
+        fc.constantFrom(...kinds),
+        fc.array(fc.tuple(fc.nat(80), fc.nat(255)), { maxLength: 6 }),
+        fc.nat(80),
+      )
       .map(([frame, changes, length]) => {
         const copy = frame.slice(0, length);
         for (const [at, value] of changes) if (at < copy.length) copy[at] = value;
@@ -104,7 +123,14 @@ describe("headers", () => {
     fc.assert(
       fc.property(bytes, (bytes) => {
         const packet = new TestPacket(bytes);
-        for (const header of [packet.arp(), packet.ipv4(), packet.ipv6(), packet.tcp(), packet.udp(), packet.icmp()]) {
+        for (const header of [
+          packet.arp(),
+          packet.ipv4(),
+          packet.ipv6(),
+          packet.tcp(),
+          packet.udp(),
+          packet.icmp(),
+        ]) {
           if (header !== null) expect(header.at).toBeLessThan(128 + bytes.length);
         }
         expect(packet.payload()?.length ?? 0).toBeLessThanOrEqual(bytes.length);
@@ -181,9 +207,12 @@ describe("check sums", () => {
 });
 
 describe("addresses as text", () => {
-  it.each(["::", "::1", "fd00::2", "1:2:3:4:5:6:7:8", "1:0:0:2::3", "2001:db8::a:0:0:1", "::ffff:102:304"])("%s", (text) => {
-    expect(ipv6Text(parseAddress(text) ?? new Uint8Array())).toBe(text);
-  });
+  it.each(["::", "::1", "fd00::2", "1:2:3:4:5:6:7:8", "1:0:0:2::3", "2001:db8::a:0:0:1", "::ffff:102:304"])(
+    "%s",
+    (text) => {
+      expect(ipv6Text(parseAddress(text) ?? new Uint8Array())).toBe(text);
+    },
+  );
 
   it("IPv4 within IPv6, and what is none", () => {
     expect(parseAddress("::ffff:1.2.3.4")).toEqual(parseAddress("1.2.3.4"));
@@ -202,4 +231,3 @@ describe("addresses as text", () => {
     );
   });
 });
-

@@ -19,10 +19,13 @@ describe("sockets on the simulator", () => {
       },
       async received(count) {
         await expect
-          .poll(() => {
-            for (const queue of [0, 1]) out.push(...device.collectAll(queue));
-            return out.length >= count;
-          }, { timeout: 10_000, interval: 1 })
+          .poll(
+            () => {
+              for (const queue of [0, 1]) out.push(...device.collectAll(queue));
+              return out.length >= count;
+            },
+            { timeout: 10_000, interval: 1 },
+          )
           .toBe(true);
         return out.splice(0, count);
       },
@@ -139,7 +142,11 @@ describe("the simulator", () => {
       count += batch.length;
       if (count === 3) engine.stop();
     });
-    const out = [...device.collectAll()].map((bytes, at) => ({ atNs: BigInt(at + 1), bytes, lengthBytes: 60 }));
+    const out = [...device.collectAll()].map((bytes, at) => ({
+      atNs: BigInt(at + 1),
+      bytes,
+      lengthBytes: 60,
+    }));
     expect(writePcap(out)).toEqual(file);
   });
 
@@ -152,7 +159,8 @@ describe("the simulator", () => {
     let collected = 0;
     let heapBefore = 0;
     const feed = (): void => {
-      for (let at = 0; at < 64 && injected < total; at++) if (device.inject(frame) === "received") injected += 1;
+      for (let at = 0; at < 64 && injected < total; at++)
+        if (device.inject(frame) === "received") injected += 1;
       for (let packet = device.collect(); packet !== null; packet = device.collect()) collected += 1;
       if (heapBefore === 0 && injected > total / 4) heapBefore = process.memoryUsage().heapUsed;
     };
