@@ -269,7 +269,7 @@ console.log(error.problem, error.data?.errno);`;
         for (const packet of packets) if ((packet.u32(14) + received) % 3 === 0) packet.send();
         if (sent < total) send();
       });
-      while (sent < total || received < sent) {
+      for (;;) {
         if (sent < total) send();
         await new Promise(setImmediate);
         const { rxDropped = 0, rxRingFull = 0 } = engine.statistics() ?? {};

@@ -42,7 +42,7 @@ export function pcapRecord({ atNs, bytes, lengthBytes }: CapturedPacket): Uint8A
 
 /** A whole file. */
 export function writePcap(packets: Iterable<CapturedPacket>): Uint8Array {
-  return Buffer.concat([pcapHeader(), ...Array.from(packets, pcapRecord)]);
+  return new Uint8Array(Buffer.concat([pcapHeader(), ...Array.from(packets, pcapRecord)]));
 }
 
 /**
@@ -69,7 +69,8 @@ export function readPcap(file: Uint8Array): CapturedPacket[] {
     const from = at + recordHeaderBytes;
     packets.push({
       atNs,
-      bytes: file.slice(from, from + captured),
+      // Not slice: that of a Buffer is no copy.
+      bytes: new Uint8Array(file.subarray(from, from + captured)),
       lengthBytes: view.getUint32(at + 12, little),
     });
     at = from + captured;

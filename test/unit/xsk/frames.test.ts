@@ -87,16 +87,14 @@ describe("the frame allocator", () => {
       ],
       { maxCommands: 120 },
     );
-    fc.assert(
-      fc.property(commands, (commands) => {
-        const setup = (): { model: Model; real: Real } => ({
-          model: { places: Array.from({ length: layout.frameCount }, () => "free" as const) },
-          real: FrameAllocator.create(layout),
-        });
-        fc.modelRun(setup, commands);
-      }),
-      { numRuns: 300 },
-    );
+    const property = fc.property(commands, (commands) => {
+      const setup = (): { model: Model; real: Real } => ({
+        model: { places: Array.from({ length: layout.frameCount }, () => "free" as const) },
+        real: FrameAllocator.create(layout),
+      });
+      fc.modelRun(setup, commands);
+    });
+    expect(fc.check(property, { numRuns: 300 })).toMatchObject({ failed: false, errorInstance: null });
   });
 
   it("refuses an address outside the UMEM", () => {
