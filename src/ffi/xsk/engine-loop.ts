@@ -1,4 +1,6 @@
 /** The loop of an engine: fetch, call back, settle, wait. The same in a worker and in the caller's thread. */
+// Imported, not the global: that is a getter, which an idle loop would pay for with every turn.
+import { performance } from "node:perf_hooks";
 import type { Poller } from "./config.ts";
 import type { SharedCounters } from "./counters.ts";
 import { XdpSocketError } from "./errors.ts";
