@@ -199,6 +199,46 @@ export function describeBehaviour(open: () => Promise<TestLink>): void {
       }
     });
 
+    it("ends a worker whose callback does not return, and the queue is free again", async () => {
+      const folder = mkdtempSync(join(tmpdir(), "aether-xdp-"));
+      try {
+        writeFileSync(
+          join(folder, "stuck.mjs"),
+          "export function onBatch(batch) { batch.at(0).send(); for (;;); }",
+        );
+        const engine = await link.builder().filter("everything").queues(0, 1).engine();
+        const ended = failureOf(engine.run(join(folder, "stuck.mjs")));
+        await link.send([plainFrame(1)]);
+        await expect.poll(() => engine.frameCounts().rx, { timeout: limitMs }).toBe(1);
+        await engine[Symbol.asyncDispose]();
+        expect(await ended).toMatchObject({ code: "AE_XSK_CALLBACK_FAILED" });
+        using again = await link.builder().filter("everything").queues(0, 1).raw();
+        expect(again.sockets.length).toBe(2);
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    });
+
+    it("serves several queues in one worker", async () => {
+      const folder = mkdtempSync(join(tmpdir(), "aether-xdp-"));
+      try {
+        writeFileSync(
+          join(folder, "echo.mjs"),
+          "export function onBatch(batch) { for (const packet of batch) packet.send(); }",
+        );
+        await using engine = await link.builder().filter("everything").queues(0, 1).engine();
+        const running = engine.run(join(folder, "echo.mjs"));
+        await link.send(range(200).map((number) => plainFrame(number)));
+        expect((await link.received(200)).map(frameNumber)).toEqual(range(200));
+        engine.stop();
+        await running;
+        const { free, fill, tx, rx, user } = engine.frameCounts();
+        expect({ rx, user, sum: free + fill + tx }).toEqual({ rx: 0, user: 0, sum: 8192 });
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    });
+
     it("says what is wrong with a module", async () => {
       await using engine = await all().engine();
       await expect(engine.run("/nowhere/none.mjs")).rejects.toMatchObject({ code: "AE_XSK_CALLBACK_FAILED" });

@@ -5,7 +5,7 @@ import { errorFromData, XdpSocketError } from "./errors.ts";
 import type { EngineWorkerOrder, EngineWorkerReport } from "./engine-worker-messages.ts";
 
 /** A worker in the middle of a callback that does not return is ended by force after so long. */
-const stopWithinMs = 5000;
+const stopWithinMs = 2000;
 
 export class EngineWorker {
   /** Resolves when the worker has stopped in order. @throws XdpSocketError CallbackFailed, DeviceGone */
@@ -13,6 +13,7 @@ export class EngineWorker {
   readonly #worker: Worker;
   readonly #stop = new SharedArrayBuffer(4);
   #force: NodeJS.Timeout | null = null;
+  #failure: Error | null = null;
 
   constructor(order: Omit<EngineWorkerOrder, "stop">) {
     const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
@@ -22,18 +23,17 @@ export class EngineWorker {
       workerData,
     });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    let failure: Error | null = null;
-    this.#worker.on("message", (report: EngineWorkerReport) => (failure = errorFromData(report.error)));
+    this.#worker.on("message", (report: EngineWorkerReport) => (this.#failure = errorFromData(report.error)));
     this.#worker.on("error", (error) => {
-      failure = new XdpSocketError("CallbackFailed", "the worker of the packet engine failed", {
+      this.#failure = new XdpSocketError("CallbackFailed", "the worker of the packet engine failed", {
         why: error instanceof Error ? error.message : String(error),
         cause: error,
       });
     });
     this.#worker.on("exit", () => {
       if (this.#force !== null) clearTimeout(this.#force);
-      if (failure === null) resolve();
-      else reject(failure);
+      if (this.#failure === null) resolve();
+      else reject(this.#failure);
     });
     this.ended = settled(promise, order);
   }
@@ -41,7 +41,16 @@ export class EngineWorker {
   /** Asks it to stop. It looks at least every 20 ms. */
   stop(): void {
     Atomics.store(new Int32Array(this.#stop), 0, 1);
-    this.#force ??= setTimeout(() => void this.#worker.terminate(), stopWithinMs);
+    this.#force ??= setTimeout(() => {
+      this.#failure = new XdpSocketError(
+        "CallbackFailed",
+        "the worker of the packet engine was ended by force",
+        {
+          why: `its callback did not return within ${stopWithinMs} ms`,
+        },
+      );
+      void this.#worker.terminate();
+    }, stopWithinMs);
   }
 }
 

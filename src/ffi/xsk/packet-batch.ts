@@ -55,10 +55,9 @@ export class PacketBatch {
     return ref;
   }
 
-  *[Symbol.iterator](): IterableIterator<PacketRef> {
-    // Those that the loop itself creates are not visited.
-    const { length } = this;
-    for (let index = 0; index < length; index++) yield this.at(index);
+  /** Those that the loop itself creates are not visited. */
+  [Symbol.iterator](): IterableIterator<PacketRef> {
+    return new BatchIterator(this);
   }
 
   /**
@@ -132,5 +131,29 @@ export class PacketBatch {
     outcome.sent += sent;
     outcome.unsent += sending.count - sent;
     for (let at = sent; at < sending.count; at++) this.#socket.drop(sending.addresses[at] ?? 0, place.rx);
+  }
+}
+
+/** One object for a loop, and its result is always the same one: a generator would make one for every packet. */
+class BatchIterator implements IterableIterator<PacketRef> {
+  readonly #batch: PacketBatch;
+  readonly #length: number;
+  readonly #result: { value: PacketRef | undefined; done: boolean } = { value: undefined, done: false };
+  #next = 0;
+
+  constructor(batch: PacketBatch) {
+    this.#batch = batch;
+    this.#length = batch.length;
+  }
+
+  next(): IteratorResult<PacketRef, undefined> {
+    const result = this.#result;
+    if (this.#next < this.#length) result.value = this.#batch.at(this.#next++);
+    else result.done = true;
+    return result as IteratorResult<PacketRef, undefined>;
+  }
+
+  [Symbol.iterator](): this {
+    return this;
   }
 }
