@@ -105,6 +105,33 @@ export function describeBehaviour(open: () => Promise<TestLink>): void {
       expect(own).toEqual(plainFrame(99, 100));
     });
 
+    it.each<[string, (builder: XskBuilder) => XskBuilder]>([
+      ["without need-wakeup", (builder) => builder.needWakeup(false)],
+      ["attached in the stack", (builder) => builder.attach("generic")],
+      ["attached in the driver", (builder) => builder.attach("native")],
+      ["with large frames and headroom", (builder) => builder.frameSize(4096).headroom(128).mode("copy")],
+      [
+        "with the smallest rings",
+        (builder) => builder.rings({ rx: 64, tx: 64, fill: 64, completion: 64 }).frames(128),
+      ],
+    ])("works %s", async (_name, change) => {
+      await using engine = await change(all()).engine();
+      const running = engine.run((batch) => {
+        for (const packet of batch) {
+          // As far to the front as there is room, and back.
+          const room = packet.adjustHead(-256) ? 256 : 0;
+          packet.adjustHead(room);
+          packet.send();
+        }
+      });
+      const frames = range(50).map((number) => plainFrame(number, 1400));
+      await link.send(frames);
+      expect(await link.received(50)).toEqual(frames);
+      engine.stop();
+      await running;
+      expect(engine.counters()).toMatchObject({ received: 50, sent: 50, unsent: 0 });
+    });
+
     it("ends packets with their callback, and headers taken from them", async () => {
       await using engine = await all().engine();
       const kept: PacketRef[] = [];
