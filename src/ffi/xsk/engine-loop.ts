@@ -128,10 +128,7 @@ export class EngineLoop {
   /** Blocks the thread until a packet is there. True: go on at once; false: let the thread's own events run first. */
   #block(): boolean {
     const timeoutMs = this.#hasUnfinishedSends() ? shortWaitMs : waitMs.blocking;
-    const [only] = this.#sockets;
-    if (this.#sockets.length === 1 && only !== undefined) return only.wait(timeoutMs);
-    // Several queues: a short wait on each in turn.
-    return this.#sockets.some((socket) => socket.wait(shortWaitMs));
+    return this.#sockets[0]?.waitAmong(this.#sockets, timeoutMs) ?? false;
   }
 
   /** The same without blocking. */

@@ -47,7 +47,8 @@ export class KernelPort implements XskPort {
   readonly #parts: KernelPortParts;
   /** Of the hold this port was lent; null where it was opened. */
   readonly #returned: SharedArrayBuffer | null;
-  readonly #pollEntry = new DataView(new ArrayBuffer(8));
+  /** `struct pollfd`: descriptor, what is asked, what is so. */
+  #pollEntries = new DataView(new ArrayBuffer(8));
   #epoll: Epoll | null = null;
   /** Reading a socket's error clears it. */
   #isGone = false;
@@ -101,18 +102,33 @@ export class KernelPort implements XskPort {
   }
 
   wait(timeoutMs: number): boolean {
-    const entry = this.#pollEntry;
-    entry.setInt32(0, this.#parts.fd.number, true);
-    entry.setInt16(4, POLLIN, true);
-    entry.setInt16(6, 0, true);
-    if ((cPoll(entry, 1, Math.ceil(timeoutMs)) as number) <= 0) {
-      // An interface that is removed leaves its error at the socket, and poll says nothing of it (xsk_notifier, xsk_poll).
-      if (this.#isGone || socketError(this.#parts.fd) !== 0) throw this.#gone();
-      return false;
+    return this.waitAmong([this], timeoutMs);
+  }
+
+  /** @param ports of the kernel, this one among them */
+  waitAmong(ports: readonly XskPort[], timeoutMs: number): boolean {
+    if (this.#pollEntries.byteLength < ports.length * 8)
+      this.#pollEntries = new DataView(new ArrayBuffer(ports.length * 8));
+    const entries = this.#pollEntries;
+    for (let at = 0; at < ports.length; at++) {
+      const port = ports[at];
+      // poll leaves out an entry of a negative number.
+      entries.setInt32(at * 8, port instanceof KernelPort ? port.#parts.fd.number : -1, true);
+      entries.setInt16(at * 8 + 4, POLLIN, true);
+      entries.setInt16(at * 8 + 6, 0, true);
     }
-    const events = entry.getInt16(6, true);
-    if ((events & (POLLERR | POLLNVAL)) !== 0) throw this.#gone();
-    return (events & POLLIN) !== 0;
+    const count = cPoll(entries, ports.length, Math.ceil(timeoutMs)) as number;
+    let readable = false;
+    for (let at = 0; at < ports.length; at++) {
+      const port = ports[at];
+      if (!(port instanceof KernelPort)) continue;
+      const events = entries.getInt16(at * 8 + 6, true);
+      if ((events & (POLLERR | POLLNVAL)) !== 0) throw port.#gone();
+      // An interface that is removed leaves its error at the socket, and poll says nothing of it (xsk_notifier, xsk_poll).
+      if (count <= 0 && (port.#isGone || socketError(port.#parts.fd) !== 0)) throw port.#gone();
+      readable ||= (events & POLLIN) !== 0;
+    }
+    return readable;
   }
 
   async ready(timeoutMs: number): Promise<boolean> {

@@ -36,7 +36,9 @@ export interface XskPort extends Disposable {
   wakeReceive(): void;
   /** Blocks this thread until a packet is there or the time is over. @throws XdpSocketError DeviceGone */
   wait(timeoutMs: number): boolean;
-  /** The same without blocking the thread. Rejects with XdpSocketError DeviceGone. */
+  /** The same for several ports of one interface, until any of them has a packet. */
+  waitAmong(ports: readonly XskPort[], timeoutMs: number): boolean;
+  /** As `wait`, without blocking the thread. Rejects with XdpSocketError DeviceGone. */
   ready(timeoutMs: number): Promise<boolean>;
   /** Ends what waits in `ready`. */
   interrupt(): void;

@@ -190,6 +190,15 @@ export class RawXsk implements Disposable {
     return this.#port.wait(timeoutMs);
   }
 
+  /** Blocks the thread until a packet has come to any of several sockets of one interface, this one among them. */
+  waitAmong(sockets: readonly RawXsk[], timeoutMs: number): boolean {
+    for (const socket of sockets) socket.#check();
+    return this.#port.waitAmong(
+      sockets.map((socket) => socket.#port),
+      timeoutMs,
+    );
+  }
+
   /** Until a packet has come, without blocking. */
   async ready(timeoutMs: number): Promise<boolean> {
     this.#check();

@@ -99,6 +99,16 @@ export class SimulatedPort implements XskPort {
     }
   }
 
+  /** Threads can wait for one word only: several queues are waited for in turn, for a millisecond each. */
+  waitAmong(ports: readonly XskPort[], timeoutMs: number): boolean {
+    if (ports.length === 1) return this.wait(timeoutMs);
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      if (ports.some((port) => port.wait(1))) return true;
+      if (performance.now() >= deadline) return false;
+    }
+  }
+
   async ready(timeoutMs: number): Promise<boolean> {
     const deadline = performance.now() + timeoutMs;
     const interrupts = this.#interrupts;
