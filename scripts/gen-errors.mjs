@@ -36,6 +36,10 @@ const families = new Map([
     "ProfileError",
     "A traffic profile for `aether plan`. [Plan](plan.md) has its format. The exit code is 2.",
   ],
+  [
+    "XdpSocketError",
+    "AF_XDP sockets, and the packet capture of `aether tap`. [AF_XDP](af-xdp.md) describes the library.",
+  ],
   ["EngineError", "The engine itself, and how it is reached."],
 ]);
 

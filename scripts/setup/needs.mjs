@@ -70,6 +70,8 @@ export function testNeeds() {
     { package: "tmux", ...program("tmux") },
     { package: "python3", ...program("python3") },
     { package: "curl", ...program("curl") },
+    // What our rings are held against in tests, and the baseline of `aether bench xdp`.
+    { package: "libxdp-dev", ...header("xdp/xsk.h") },
     // For the completion scripts, which are tried in the shells themselves.
     { package: "zsh", ...program("zsh") },
     { package: "fish", ...program("fish") },

@@ -12,6 +12,7 @@ export function exitCodeOf(code: ErrorCode): number {
     case "AE_UNKNOWN_FUNCTION":
     case "AE_PROFILE_UNREADABLE":
     case "AE_PROFILE_INVALID":
+    case "AE_XSK_NO_DEVICE":
       return exitCodes.usage;
     case "AE_MACHINE_NOT_READY":
     case "AE_CRIU_UNAVAILABLE":

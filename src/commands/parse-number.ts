@@ -18,3 +18,9 @@ export function parseSeconds(text: string): number {
   if (value >= 0.1 && value <= 3600) return value;
   throw new InvalidArgumentError("It is not a number of seconds from 0.1 to 3600.");
 }
+
+export function parseTotal(text: string): number {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= 1) return value;
+  throw new InvalidArgumentError("It is not a number from 1 to 999999999.");
+}

@@ -17,6 +17,7 @@ import { planCommand } from "./plan.ts";
 import { psCommand } from "./ps.ts";
 import { runCommand } from "./run.ts";
 import { statsCommand } from "./stats.ts";
+import { tapCommand } from "./tap.ts";
 import { upCommand } from "./up.ts";
 import { validateCommand } from "./validate.ts";
 import { wakesCommand } from "./wakes.ts";
@@ -45,6 +46,7 @@ export function buildProgram(): Command {
     logsCommand(),
     eventsCommand(),
     wakesCommand(),
+    tapCommand(),
     doctorCommand(),
     planCommand(),
     benchCommand(),

@@ -28,6 +28,8 @@ function bind(library: ReturnType<typeof koffi.load>) {
     close: library.func("void bpf_object__close(void*)"),
     nextProgram: library.func("void* bpf_object__next_program(void*, void*)"),
     findProgram: library.func("void* bpf_object__find_program_by_name(void*, const char*)"),
+    programFd: library.func("int bpf_program__fd(void*)"),
+    createLink: library.func("int bpf_link_create(int, int, int, void*)"),
     setLogBuffer: library.func("int bpf_program__set_log_buf(void*, void*, size_t)"),
     findMap: library.func("void* bpf_object__find_map_by_name(void*, const char*)"),
     nextMap: library.func("void* bpf_object__next_map(void*, void*)"),

@@ -138,6 +138,54 @@ export const errorCodes = {
     "user",
     "A line of a traffic profile is wrong; line and column are told.",
   ),
+  // XdpSocketError: AF_XDP sockets (src/ffi/xsk) and the packet capture of `aether tap`
+  AE_XSK_UNSUPPORTED: entry(
+    "XdpSocketError",
+    "system",
+    "The kernel, the driver or the machine cannot do what was asked of an AF_XDP socket.",
+  ),
+  AE_XSK_PERMISSION: entry(
+    "XdpSocketError",
+    "system",
+    "The capabilities for AF_XDP or packet sockets are missing.",
+  ),
+  AE_XSK_QUEUE_BUSY: entry(
+    "XdpSocketError",
+    "user",
+    "Another socket has the queue, or another XDP program the interface.",
+  ),
+  AE_XSK_UMEM_TOO_LARGE: entry(
+    "XdpSocketError",
+    "user",
+    "The frames of a UMEM do not fit locked memory, huge pages or 4 GiB.",
+  ),
+  AE_XSK_INVALID_CONFIG: entry(
+    "XdpSocketError",
+    "user",
+    "A number or combination in the settings of an AF_XDP socket cannot work.",
+  ),
+  AE_XSK_NO_DEVICE: entry("XdpSocketError", "user", "No interface of that name, or no queue of that number."),
+  AE_XSK_DEVICE_GONE: entry(
+    "XdpSocketError",
+    "system",
+    "The interface was removed or taken down while a socket used it.",
+  ),
+  AE_XSK_STALE_PACKET: entry(
+    "XdpSocketError",
+    "user",
+    "A packet was used after its callback, its release or its sending.",
+  ),
+  AE_XSK_CLOSED: entry(
+    "XdpSocketError",
+    "user",
+    "An AF_XDP socket was used after it was closed or handed over.",
+  ),
+  AE_XSK_CALLBACK_FAILED: entry(
+    "XdpSocketError",
+    "user",
+    "The callback of a packet engine, or the module or worker it runs in, failed.",
+  ),
+  AE_XSK_CORRUPTED: entry("XdpSocketError", "system", "Rings or frames hold what their rules forbid."),
   // EngineError
   AE_ENGINE_RUNNING: entry("EngineError", "user", "An engine of this name is already running."),
   AE_ENGINE_NOT_RUNNING: entry("EngineError", "user", "No engine of this name is running."),
