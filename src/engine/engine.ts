@@ -1,10 +1,10 @@
 /** The engine: configuration, events, logs and views of the functions that the reactor runs. */
-import type { AetherConfig } from "../protocol/config.ts";
+import type { AetherConfig, DataPlaneConfig } from "../protocol/config.ts";
 import type { ActionResponse, FunctionAction, LogLine, ReloadResponse } from "../protocol/control.ts";
 import { AetherError } from "../protocol/errors.ts";
 import type { EngineEvent, EventBody } from "../protocol/events.ts";
 import { enginePaths } from "../protocol/paths.ts";
-import type { EngineView, FunctionView } from "../protocol/views.ts";
+import type { DataPlaneView, EngineView, FunctionView } from "../protocol/views.ts";
 import type { NumberedWake } from "../protocol/wakes.ts";
 import type { ControlCore, CoreChange } from "./api/control-core.ts";
 import { ChangePublisher } from "./change-publisher.ts";
@@ -63,6 +63,7 @@ export class Engine implements ControlCore {
   readonly #states: ChangePublisher<"state">;
   #config: AetherConfig;
   #order: readonly string[];
+  #dataPlane: DataPlaneView | null = null;
   #readyCount = 0;
   #phase: EngineView["engine"]["phase"] = "starting";
   /** Reloads one after another. */
@@ -136,6 +137,9 @@ export class Engine implements ControlCore {
         return this.#janitor.discard(news.path);
       case "seal":
         return this.#janitor.seal(news.image);
+      case "data-plane":
+        this.#dataPlane = news.view;
+        return this.#states.mark("state");
       case "failed":
         if (this.#phase !== "stopping") this.#options.onFatal(AetherError.from(news.error));
         return;
@@ -178,6 +182,7 @@ export class Engine implements ControlCore {
         readyCount: this.#readyCount,
         criuVersion: this.#options.criu.version,
         hostChanges: this.#options.hostChanges,
+        dataPlane: this.#dataPlane,
       },
       functions: this.#order.flatMap((id) => this.#views.get(id) ?? []),
     };
@@ -246,7 +251,12 @@ export class Engine implements ControlCore {
     // The name is how this engine is found, and its snapshots lie where they lie: both stay until it is started again.
     const config: AetherConfig = {
       ...loaded.config,
-      engine: { ...loaded.config.engine, name: engine.name, snapshotDir: engine.snapshotDir },
+      engine: {
+        ...loaded.config.engine,
+        name: engine.name,
+        snapshotDir: engine.snapshotDir,
+        dataPlane: followed(engine.dataPlane, loaded.config.engine.dataPlane),
+      },
     };
     const diff = diffConfig(this.#config, config);
     this.#config = config;
@@ -310,4 +320,9 @@ export class Engine implements ControlCore {
     this.#phase = "stopping";
     await this.#close();
   }
+}
+
+/** What a reload makes of the data plane: its interfaces. Whether there is one, and its mode, are those of the start. */
+function followed(now: DataPlaneConfig | null, next: DataPlaneConfig | null): DataPlaneConfig | null {
+  return now === null || next === null ? now : { ...now, interfaces: next.interfaces };
 }

@@ -50,6 +50,10 @@ export interface FunctionConfig {
   readonly start: "snapshot" | "running" | "lazy";
   readonly idle: IdleConfig;
   readonly connections: "refuse" | "close" | "keep";
+  /** What wakes it: a completed handshake, the first SYN, or the first data of a client. */
+  readonly wakeOn: "connection" | "syn" | "data";
+  /** SYNs over it are dropped; `null`: no limit. */
+  readonly maxConnectionsPerSecond: number | null;
   readonly restoreBudgetMs: number;
   readonly onViolation: "fail" | "serve";
   readonly onRestoreFailure: "fail" | "cold";
@@ -66,6 +70,14 @@ export interface FunctionConfig {
 export const logLevels = ["error", "warn", "info", "debug"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
+/** XDP programs on interfaces: packets counted and routed by port. */
+export interface DataPlaneConfig {
+  readonly interfaces: readonly string[];
+  readonly mode: "auto" | "native" | "generic";
+  /** Whether the engine refuses to start without it. */
+  readonly required: boolean;
+}
+
 export interface EngineConfig {
   readonly name: string;
   /** Snapshots live in `<snapshotDir>/aether-<name>`. */
@@ -77,6 +89,8 @@ export interface EngineConfig {
   readonly maxParallelRestores: number;
   /** Functions without a `warm_pool` of their own for which a wake is prepared; `null`: as many as memory allows. */
   readonly warmPool: number | null;
+  /** `null`: off. */
+  readonly dataPlane: DataPlaneConfig | null;
 }
 
 export interface AetherConfig {

@@ -56,7 +56,7 @@ function duplicates(draft: Draft, lineOf: LineOf): Finding[] {
   return findings;
 }
 
-function contradictions(entry: FunctionDraft): Finding[] {
+function contradictions(entry: FunctionDraft, dataPlane: Draft["engine"]["data_plane"]): Finding[] {
   const { fields, written } = entry;
   const found: Finding[] = [];
   const add = (field: ConfigPath, message: string, hint: string): void =>
@@ -77,8 +77,18 @@ function contradictions(entry: FunctionDraft): Finding[] {
       add(["ready"], "ready: {http: ...} needs a trigger_port", hint);
     if (fields.warmup !== undefined && fields.warmup.length > 0)
       add(["warmup"], "warmup needs a trigger_port", hint);
+    if (written.has("wake_on")) add(["wake_on"], "wake_on needs a trigger_port", hint);
+    if (fields.max_connections_per_second !== undefined)
+      add(["max_connections_per_second"], "max_connections_per_second needs a trigger_port", hint);
     if (fields.start === "lazy")
       add(["start"], "start: lazy needs a trigger_port: nothing else would ever start the function", hint);
+  }
+  if (dataPlane === "off") {
+    const hint = "Add engine.data_plane: {interfaces: [lo]}, or leave it out.";
+    if (fields.wake_on === "syn")
+      add(["wake_on"], "wake_on: syn needs engine.data_plane, which sees the SYN", hint);
+    if (fields.max_connections_per_second !== undefined)
+      add(["max_connections_per_second"], "max_connections_per_second needs engine.data_plane", hint);
   }
   if (fields.sleep === "golden" && fields.connections === "keep") {
     add(
@@ -120,6 +130,9 @@ function environment(entry: FunctionDraft): Finding[] {
 export function checkDraft(draft: Draft, lineOf: LineOf): Finding[] {
   return [
     ...duplicates(draft, lineOf),
-    ...draft.functions.flatMap((entry) => [...contradictions(entry), ...environment(entry)]),
+    ...draft.functions.flatMap((entry) => [
+      ...contradictions(entry, draft.engine.data_plane),
+      ...environment(entry),
+    ]),
   ];
 }

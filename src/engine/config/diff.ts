@@ -9,6 +9,8 @@ const liveFields: ReadonlySet<keyof FunctionConfig> = new Set([
   "onViolation",
   "onRestoreFailure",
   "connections",
+  "wakeOn",
+  "maxConnectionsPerSecond",
   "start",
   "stopSignal",
   "stopTimeoutMs",
@@ -23,6 +25,7 @@ const liveEngineFields: ReadonlySet<keyof EngineConfig> = new Set([
   "onViolation",
   "logLevel",
   "maxParallelRestores",
+  "dataPlane", // As far as a reload changes it: its interfaces.
 ]);
 
 export interface ChangedFunction {

@@ -1,12 +1,21 @@
 /** What a misspelt key or a wrong value was probably meant to be. */
 import type { ConfigPath } from "./finding.ts";
-import { engineSchema, fileSchema, functionSchema, idleSchema, stopSignals, warmupSchema } from "./schema.ts";
+import {
+  dataPlaneSchema,
+  engineSchema,
+  fileSchema,
+  functionSchema,
+  idleSchema,
+  stopSignals,
+  warmupSchema,
+} from "./schema.ts";
 import { nearest } from "./suggest.ts";
 
 /** Where each key belongs, for a key that stands at the wrong level. */
 const places: readonly { readonly prefix: string; readonly keys: readonly string[] }[] = [
   { prefix: "", keys: Object.keys(fileSchema.shape) },
   { prefix: "engine.", keys: Object.keys(engineSchema.shape) },
+  { prefix: "engine.data_plane.", keys: Object.keys(dataPlaneSchema.shape) },
   { prefix: "functions[].", keys: Object.keys(functionSchema.shape) },
   { prefix: "functions[].idle.", keys: Object.keys(idleSchema.shape) },
   { prefix: "functions[].warmup[].", keys: Object.keys(warmupSchema.shape) },
@@ -65,6 +74,9 @@ const words: Readonly<Record<string, readonly string[]>> = {
   on_violation: ["fail", "serve"],
   on_restore_failure: ["fail", "cold"],
   image: ["auto", "mapped", "stock"],
+  wake_on: ["connection", "syn", "data"],
+  mode: ["auto", "native", "generic"],
+  data_plane: ["off"],
   log_level: ["error", "warn", "info", "debug"],
   suspend_after: ["never"],
   snapshot_after: ["never"],

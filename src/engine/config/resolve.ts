@@ -152,6 +152,8 @@ export function toFunctionConfig(
     start: input.start,
     idle: idleConfig(input.idle),
     connections: input.connections,
+    wakeOn: input.wake_on,
+    maxConnectionsPerSecond: input.max_connections_per_second ?? null,
     restoreBudgetMs: input.restore_budget_ms ?? engine.restore_budget_ms,
     onViolation: input.on_violation ?? engine.on_violation,
     onRestoreFailure: input.on_restore_failure,

@@ -12,7 +12,7 @@ const startDeadlineMs = 60_000;
 /** Reports that are no answers. */
 export type ReactorNews = Extract<
   ReactorReport,
-  { type: "event" | "views" | "output" | "discard" | "seal" | "failed" }
+  { type: "event" | "views" | "output" | "data-plane" | "discard" | "seal" | "failed" }
 >;
 
 export class ReactorClient {
@@ -59,6 +59,7 @@ export class ReactorClient {
       case "event":
       case "views":
       case "output":
+      case "data-plane":
       case "discard":
       case "seal":
         return this.#onNews(report);

@@ -5,7 +5,7 @@
 import { mkdirSync } from "node:fs";
 import { totalmem } from "node:os";
 import { Epoll } from "../../ffi/epoll.ts";
-import type { FunctionConfig } from "../../protocol/config.ts";
+import type { DataPlaneConfig, FunctionConfig } from "../../protocol/config.ts";
 import type { FunctionAction } from "../../protocol/control.ts";
 import { toAetherError } from "../../protocol/errors.ts";
 import type { AetherError } from "../../protocol/errors.ts";
@@ -14,6 +14,8 @@ import type { FunctionView } from "../../protocol/views.ts";
 import { ChangePublisher } from "../change-publisher.ts";
 import { FunctionRuntime } from "../lifecycle/function-runtime.ts";
 import type { FunctionSurroundings } from "../lifecycle/function-core.ts";
+import { DataPlane } from "../dataplane/data-plane.ts";
+import { FunctionPorts } from "../dataplane/function-ports.ts";
 import { EngineCgroups } from "../sandbox/cgroups.ts";
 import type { SandboxContext } from "../sandbox/context.ts";
 import { Launcher } from "../sandbox/launcher.ts";
@@ -42,12 +44,31 @@ interface FunctionOutput {
   readonly flow: OutputFlow;
 }
 
+/** The data plane as it was declared. @throws AetherError of the family EbpfError, where it is required */
+function attachDataPlane(
+  { engine, bpfDirectory }: ReactorStart,
+  epoll: Epoll,
+  emit: (event: EventBody) => void,
+): DataPlane | null {
+  const config = engine.dataPlane;
+  if (config === null) return null;
+  try {
+    return new DataPlane({ config, bpfDirectory, epoll });
+  } catch (error) {
+    if (config.required) throw error;
+    emit({ type: "error", functionId: null, error: toAetherError(error).toJSON() });
+    return null;
+  }
+}
+
 export class Reactor {
   readonly #start: ReactorStart;
   readonly #report: (report: ReactorReport) => void;
   readonly #epoll: Epoll;
   readonly #cgroups: EngineCgroups;
   readonly #ports: PortPrograms;
+  readonly #plane: DataPlane | null;
+  readonly #functionPorts: FunctionPorts | null;
   readonly #restores: Gate;
   readonly #proofs = new Gate(1);
   readonly #pool: WarmPool;
@@ -67,6 +88,7 @@ export class Reactor {
       cgroups: EngineCgroups;
       ports: PortPrograms;
       images: ImageThread;
+      plane: DataPlane | null;
       launcher: Launcher;
     },
   ) {
@@ -76,6 +98,11 @@ export class Reactor {
     this.#cgroups = parts.cgroups;
     this.#ports = parts.ports;
     this.#images = parts.images;
+    this.#plane = parts.plane;
+    this.#functionPorts =
+      parts.plane === null
+        ? null
+        : new FunctionPorts(parts.plane, (view) => report({ type: "data-plane", view }));
     this.#launcher = Promise.resolve(parts.launcher);
     this.#pool = new WarmPool(start.engine.warmPool ?? poolCapacity(totalmem()));
     this.#restores = new Gate(start.engine.maxParallelRestores);
@@ -104,6 +131,7 @@ export class Reactor {
       make: (config) => this.#make(config),
       unmake: (id) => {
         this.#output.delete(id);
+        this.#functionPorts?.release(id);
         this.#cgroups.removeFunction(id);
       },
       emit: (event) => this.#emit(event),
@@ -126,11 +154,13 @@ export class Reactor {
         mkdirSync(path, { recursive: true, mode: 0o700 });
       const cgroups = cleanup.adopt(EngineCgroups.create(start.cgroupName), (made) => void made.remove());
       const ports = cleanup.use(PortPrograms.load(start.bpfDirectory, cgroups.root));
+      const plane = attachDataPlane(start, epoll, emit);
+      if (plane !== null) cleanup.use(plane);
       const parts: { current: Reactor | null } = { current: null };
       const lost = (error: AetherError): void => parts.current?.launcherLost(error);
       const launcher = cleanup.use(await Launcher.start(epoll, start.programsDirectory, true, lost));
       const images = cleanup.use(new ImageThread());
-      const reactor = new Reactor(start, report, { epoll, cgroups, ports, images, launcher });
+      const reactor = new Reactor(start, report, { epoll, cgroups, ports, plane, images, launcher });
       parts.current = reactor;
       await reactor.#tellUndo(launcher);
       await checkCriu(reactor.#context);
@@ -184,6 +214,7 @@ export class Reactor {
 
   #publish(changed: ReadonlySet<string>): void {
     const views = [...changed].flatMap((id) => this.#table.view(id) ?? []);
+    this.#functionPorts?.follow(views);
     this.#report({ type: "views", changed: views, order: this.#table.ids });
   }
 
@@ -211,7 +242,8 @@ export class Reactor {
       cgroup,
       lastOutput: () => output.tail.lines(),
     });
-    const held = new HeldListeners(this.#epoll, this.#ports);
+    this.#functionPorts?.declare(config);
+    const held = new HeldListeners(this.#epoll, this.#ports, this.#plane);
     const idle = new IdleMonitor(this.#ports);
     const connections = new FrozenConnections(this.#epoll);
     return new FunctionRuntime(config, { driver, held, idle, connections }, this.#surroundings());
@@ -225,7 +257,20 @@ export class Reactor {
   /** Applies a new configuration. */
   async apply(order: ReactorApply): Promise<void> {
     this.#restores.resize(order.engine.maxParallelRestores);
+    this.#reloadDataPlane(order.engine.dataPlane);
+    for (const config of order.updated) this.#functionPorts?.declare(config);
     await this.#table.apply(order);
+  }
+
+  /** What cannot be attached is reported; what was attached stays, and holds up no function. */
+  #reloadDataPlane(config: DataPlaneConfig | null): void {
+    if (config === null || this.#plane === null) return;
+    try {
+      this.#plane.reload(config);
+    } catch (error) {
+      this.#emit({ type: "error", functionId: null, error: toAetherError(error).toJSON() });
+    }
+    this.#report({ type: "data-plane", view: this.#plane.view() });
   }
 
   /** Carries out an order on one function. Rejects with a typed error. */
@@ -246,6 +291,7 @@ export class Reactor {
     const launcher = await this.#launcher;
     await launcher[Symbol.asyncDispose]();
     await this.#images[Symbol.asyncDispose]();
+    this.#plane?.[Symbol.dispose]();
     this.#ports[Symbol.dispose]();
     this.#cgroups.remove();
     this.#epoll[Symbol.dispose]();

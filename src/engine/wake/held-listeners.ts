@@ -5,8 +5,16 @@
 import { epollIn } from "../../ffi/epoll.ts";
 import type { Epoll } from "../../ffi/epoll.ts";
 import { isReadable } from "../../ffi/fd.ts";
-import { accept, closeWithReset, listen, listenInet, setReusePort } from "../../ffi/socket.ts";
+import {
+  accept,
+  closeWithReset,
+  listen,
+  listenInet,
+  setDeferAccept,
+  setReusePort,
+} from "../../ffi/socket.ts";
 import type { ListenAddress } from "../../ffi/socket.ts";
+import type { FunctionConfig } from "../../protocol/config.ts";
 import type { KnownPlace, TakenListener } from "../lifecycle/driver.ts";
 import { relayQueued } from "./relay.ts";
 
@@ -19,16 +27,31 @@ export interface HeldPorts {
   unmark(port: number): void;
 }
 
+/** Says when the first SYN to a port has come, before its handshake ends (the data plane). */
+export interface SynSource {
+  watchSyn(port: number, onSyn: () => void): void;
+  unwatchSyn(port: number): void;
+}
+
+/** What is waited for: see `wake_on`. */
+export type WakeOn = FunctionConfig["wakeOn"];
+
+/** A client that says nothing for so long wakes the function after all, under `wake_on: data`. */
+const deferSeconds = 63;
+
 export class HeldListeners implements Disposable {
   readonly #epoll: Epoll;
   readonly #ports: HeldPorts;
+  readonly #syns: SynSource | null;
+  #wakeOn: WakeOn = "connection";
   #held: readonly TakenListener[] = [];
   #watching = false;
   /** Connections that had to be relayed because no listener was bound alike. */
   relayed = 0;
 
-  constructor(epoll: Epoll, ports: HeldPorts) {
+  constructor(epoll: Epoll, ports: HeldPorts, syns: SynSource | null = null) {
     this.#epoll = epoll;
+    this.#syns = syns;
     this.#ports = ports;
   }
 
@@ -82,16 +105,21 @@ export class HeldListeners implements Disposable {
     }
   }
 
-  /** Calls back once when a connection waits; the sockets are not watched after that. */
-  watch(onConnection: () => void): void {
+  /** Calls back once when somebody wants in; the sockets are not watched after that. */
+  watch(wakeOn: WakeOn, onWanted: (cause: "connection" | "syn") => void): void {
     this.#unwatch();
     this.#watching = true;
-    for (const { fd } of this.#held) {
-      this.#epoll.add(fd, epollIn, () => {
-        if (!this.#watching) return;
-        this.#unwatch();
-        onConnection();
-      });
+    this.#wakeOn = wakeOn;
+    const wanted = (cause: "connection" | "syn") => (): void => {
+      if (!this.#watching) return;
+      this.#unwatch();
+      onWanted(cause);
+    };
+    for (const { fd, port } of this.#held) {
+      if (wakeOn === "data") setDeferAccept(fd, deferSeconds);
+      // Beside the connection, not instead of it: SYNs that come too often are not reported.
+      if (wakeOn === "syn") this.#syns?.watchSyn(port, wanted("syn"));
+      this.#epoll.add(fd, epollIn, wanted("connection"));
     }
   }
 
@@ -102,7 +130,12 @@ export class HeldListeners implements Disposable {
   #unwatch(): void {
     if (!this.#watching) return;
     this.#watching = false;
-    for (const { fd } of this.#held) this.#epoll.remove(fd);
+    for (const { fd, port } of this.#held) {
+      this.#epoll.remove(fd);
+      if (this.#wakeOn === "syn") this.#syns?.unwatchSyn(port);
+      // A frozen function's own socket is among them; it finds it as it made it.
+      if (this.#wakeOn === "data" && fd.isOpen) setDeferAccept(fd, 0);
+    }
   }
 
   /** Whether a connection waits to be accepted. */

@@ -1,4 +1,5 @@
 /** The kernel programs of the wake path (bpf/cgroup.bpf.c), attached once to the engine's root cgroup. */
+import { readBpfObject } from "../../ffi/bpf-file.ts";
 import { openDirectory } from "../../ffi/fd.ts";
 import { BpfObject } from "../../ffi/libbpf.ts";
 import type { MappedArray } from "../../ffi/libbpf.ts";
@@ -37,7 +38,9 @@ export class PortPrograms implements HeldPorts, IdleSource {
   static load(directory: string, cgroup: string): PortPrograms {
     using socket = inetSocket(AF_INET);
     const cookie = netnsCookie(socket);
-    const object = BpfObject.load(`${directory}/cgroup.bpf.o`, (rodata) => setConstants(rodata, cookie));
+    const object = BpfObject.load(readBpfObject(`${directory}/cgroup.bpf.o`), (rodata) =>
+      setConstants(rodata, cookie),
+    );
     try {
       using root = openDirectory(cgroup);
       for (const program of ["held_bind4", "held_bind6", "count_connections"])
