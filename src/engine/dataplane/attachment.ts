@@ -1,9 +1,9 @@
 /** The program on one interface, with that interface's counters. */
-import { programInfo } from "../../ffi/bpf-info.ts";
 import { attachXdp, attachedXdp } from "../../ffi/bpf-xdp.ts";
 import type { AttachedXdp, XdpLink, XdpMode } from "../../ffi/bpf-xdp.ts";
 import { interfaceIndex } from "../../ffi/interfaces.ts";
 import type { BpfObject, BpfSource, MappedArray } from "../../ffi/libbpf.ts";
+import { AetherError } from "../../protocol/errors.ts";
 import { readInterfaceCounters } from "./counters.ts";
 import type { InterfaceCounters } from "./counters.ts";
 import { loadXdpObject } from "./xdp-object.ts";
@@ -18,9 +18,11 @@ export class Attachment implements Disposable {
   readonly #counters: MappedArray;
   readonly #cpus: number;
   #object: BpfObject;
+  #attached: AttachedXdp;
 
   private constructor(name: string, object: BpfObject, link: XdpLink, cpus: number) {
     this.name = name;
+    this.#attached = attachedNow(name);
     this.#object = object;
     this.#link = link;
     this.#cpus = cpus;
@@ -50,12 +52,12 @@ export class Attachment implements Disposable {
     }
     this.#object[Symbol.dispose]();
     this.#object = next;
+    this.#attached = attachedNow(this.name);
   }
 
-  /** As the kernel says now; `null` when somebody has taken it off. */
-  get attached(): (AttachedXdp & { readonly program: string }) | null {
-    const found = attachedXdp(interfaceIndex(this.name));
-    return found === null ? null : { ...found, program: programInfo(found.programId)?.name ?? "" };
+  /** As the kernel said when it was attached; that it is so still, `aether doctor` checks. */
+  get attached(): AttachedXdp {
+    return this.#attached;
   }
 
   counters(): InterfaceCounters {
@@ -67,4 +69,10 @@ export class Attachment implements Disposable {
     this.#counters[Symbol.dispose]();
     this.#object[Symbol.dispose]();
   }
+}
+
+function attachedNow(name: string): AttachedXdp {
+  const found = attachedXdp(interfaceIndex(name));
+  if (found !== null) return found;
+  throw new AetherError("AE_INTERNAL", `the XDP program just attached to ${name} is not there`);
 }

@@ -153,9 +153,7 @@ export class DataPlane implements Disposable {
 
   view(): DataPlaneView {
     return {
-      interfaces: [...this.#attachments.values()].flatMap(({ name, attached }) =>
-        attached === null ? [] : [{ name, mode: attached.mode, programId: attached.programId }],
-      ),
+      interfaces: [...this.#attachments.values()].map(({ name, attached }) => ({ name, ...attached })),
       portMapId: this.#mapId,
       ports: this.#map.entries,
     };
