@@ -19,6 +19,7 @@ import { statsCommand } from "./stats.ts";
 import { upCommand } from "./up.ts";
 import { validateCommand } from "./validate.ts";
 import { wakesCommand } from "./wakes.ts";
+import { xdpCommand } from "./xdp.ts";
 
 export function buildProgram(): Command {
   const program = new Command("aether")
@@ -45,6 +46,7 @@ export function buildProgram(): Command {
     eventsCommand(),
     wakesCommand(),
     doctorCommand(),
+    xdpCommand(),
     benchCommand(),
     completionCommand(program),
   ];

@@ -16,6 +16,9 @@ export interface ProgramInfo {
 const program = { bytes: 96, tagAt: 8, tagBytes: 8, nameAt: 64 } as const;
 const map = { bytes: 80, keyBytesAt: 8, valueBytesAt: 12, entriesAt: 16, nameAt: 24, idAt: 4 } as const;
 const nameBytes = 16;
+/** struct bpf_link_info up to its union, and prog_id in it. */
+const linkInfoBytes = 16;
+const linkProgramAt = 8;
 
 function readInfo(fd: Fd, bytes: number): DataView<ArrayBuffer> {
   const info = new DataView(new ArrayBuffer(bytes));
@@ -56,6 +59,11 @@ export function openMapById(id: number): BpfMap | null {
 export function mapId(opened: BpfMap): number {
   using fd = new Fd(opened.fd).duplicate();
   return readInfo(fd, map.bytes).getUint32(map.idAt, true);
+}
+
+/** Id of the program that a link has attached. @throws SyscallError */
+export function linkProgramId(link: Fd): number {
+  return readInfo(link, linkInfoBytes).getUint32(linkProgramAt, true);
 }
 
 function open(result: number, syscall: string): Fd | null {

@@ -3,7 +3,7 @@
  * is not pinned ends with its process. A program that is there already, whoever attached it and how, is never replaced.
  */
 import { AetherError } from "../protocol/errors.ts";
-import { programInfo } from "./bpf-info.ts";
+import { linkProgramId, programInfo } from "./bpf-info.ts";
 import { libbpf } from "./bpf-library.ts";
 import type { BpfProgram } from "./bpf-program.ts";
 import { Fd } from "./fd.ts";
@@ -36,6 +36,11 @@ export class XdpLink implements Disposable {
   constructor(interfaceName: string, fd: Fd) {
     this.interfaceName = interfaceName;
     this.#fd = fd;
+  }
+
+  /** Id of the program it has attached. @throws SyscallError */
+  get programId(): number {
+    return linkProgramId(this.#fd);
   }
 
   /** Puts another program in the place of this one; no packet goes without. @throws SyscallError */

@@ -35,10 +35,12 @@ export class Actor {
   readonly #process: ChildProcessWithoutNullStreams;
   readonly #answers: AsyncIterator<string>;
 
-  /** In a network namespace of its own, or in that of another actor. */
-  constructor(neighbour: Actor | null) {
+  /** In a network namespace (and, where asked for, a mount namespace) of its own, or in that of another actor. */
+  constructor(neighbour: Actor | null, ownMounts = false) {
     const [command, ...args] =
-      neighbour === null ? ["unshare", "-n"] : ["nsenter", "-n", "-t", String(neighbour.pid)];
+      neighbour === null
+        ? ["unshare", ownMounts ? "-nm" : "-n"]
+        : ["nsenter", "-n", "-t", String(neighbour.pid)];
     this.#process = spawn(command ?? "", [...args, "python3", "-c", actorProgram]);
     this.#process.stderr.pipe(process.stderr);
     this.#answers = createInterface(this.#process.stdout)[Symbol.asyncIterator]();

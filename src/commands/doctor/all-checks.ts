@@ -4,6 +4,7 @@ import type { GlobalOptions } from "../globals.ts";
 import { capabilitiesCheck } from "./capabilities.ts";
 import type { Check } from "./check.ts";
 import { criuWorksCheck, libCriuCheck } from "./criu-works.ts";
+import { dataPlaneCheck } from "./data-plane-check.ts";
 import { cgroupCheck, kernelCheck, libbpfCheck, migrateCheck, nodeCheck } from "./machine-checks.ts";
 import { criuCheck, sharedMemoryCheck, snapshotDirCheck } from "./snapshot-checks.ts";
 
@@ -18,6 +19,7 @@ export async function allChecks(globals: GlobalOptions): Promise<readonly Check[
     snapshotDirCheck(folder),
     migrateCheck,
     libbpfCheck,
+    dataPlaneCheck(globals),
     criuCheck,
     libCriuCheck,
     criuWorksCheck(folder),

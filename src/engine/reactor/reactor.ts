@@ -4,6 +4,7 @@
  */
 import { mkdirSync } from "node:fs";
 import { totalmem } from "node:os";
+import { mkdirSync, rmdirSync } from "node:fs";
 import { Epoll } from "../../ffi/epoll.ts";
 import type { DataPlaneConfig, FunctionConfig } from "../../protocol/config.ts";
 import type { FunctionAction } from "../../protocol/control.ts";
@@ -42,6 +43,15 @@ const viewIntervalMs = 100;
 interface FunctionOutput {
   readonly tail: OutputTail;
   readonly flow: OutputFlow;
+}
+
+/** A start that fails leaves no folder behind; one with images of an earlier engine stays. */
+function removeEmpty(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch {
+    // Not empty.
+  }
 }
 
 /** The data plane as it was declared. @throws AetherError of the family EbpfError, where it is required */
@@ -152,6 +162,7 @@ export class Reactor {
     try {
       for (const path of [start.snapshotRoot, start.tmpRoot])
         mkdirSync(path, { recursive: true, mode: 0o700 });
+      cleanup.defer(() => removeEmpty(start.snapshotRoot));
       const cgroups = cleanup.adopt(EngineCgroups.create(start.cgroupName), (made) => void made.remove());
       const ports = cleanup.use(PortPrograms.load(start.bpfDirectory, cgroups.root));
       const plane = attachDataPlane(start, epoll, emit);
