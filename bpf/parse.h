@@ -98,11 +98,12 @@ static __always_inline enum unparsed parse_ip4(struct packet *packet, void *end,
 	total = bpf_ntohs(ip->tot_len);
 	if (unlikely(ip->version != 4 || header < sizeof(*ip)))
 		return UNPARSED_BAD_IP4;
-	/* Offloaded packets above 64 KiB have a length of 0 (BIG TCP); frames below 60 bytes are padded. */
-	if (unlikely(total == 0 && bytes > 0xffff))
+	/* Frames below 60 bytes are padded; offloaded packets above 64 KiB have a length of 0 (BIG TCP). */
+	if (unlikely(total < header || total > bytes)) {
+		if (total != 0 || bytes <= 0xffff)
+			return UNPARSED_BAD_IP4;
 		total = bytes;
-	if (unlikely(total < header || total > bytes))
-		return UNPARSED_BAD_IP4;
+	}
 	if (unlikely(ip->frag_off & bpf_htons(IP4_MORE_OR_OFFSET)))
 		return UNPARSED_FRAGMENT;
 	packet->protocol = ip->protocol;
@@ -163,7 +164,8 @@ static __always_inline enum unparsed parse(struct packet *packet, void *data, vo
 	packet->is_tagged = 0;
 	if (unlikely((void *)(ethernet + 1) > end))
 		return UNPARSED_SHORT_ETHERNET;
-	protocol = ethernet->h_proto;
+	/* Not by its name: struct ethhdr is packed, and would be read byte by byte. */
+	protocol = *(__be16 *)(data + __builtin_offsetof(struct ethhdr, h_proto));
 	if (likely(protocol == bpf_htons(ETH_P_IP))) {
 		packet->ip = ethernet + 1;
 		packet->ip_protocol = protocol;

@@ -18,6 +18,10 @@
 const volatile struct {
 	__u32 abi_version;
 	__u32 reserved;
+	/* No bytes: the layout of what is in no map's type, for the object's BTF. */
+	enum unparsed unparsed[0];
+	struct port_key port_key[0];
+	struct syn_event syn_event[0];
 } settings = { .abi_version = XDP_ABI_VERSION };
 
 /* The key is a struct port_key; the kernel takes no key but an integer for the BTF of an array. */
@@ -29,15 +33,13 @@ struct {
 	__type(value, struct port_value);
 } port_redirect_map SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, PORTS);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct port_settings);
-} port_settings SEC(".maps");
+/*
+ * Index: port. A variable, and so in the map .bss: a look-up without a key on the stack and without a test for its end
+ * is half as long.
+ */
+struct port_settings port_settings[PORTS];
 
-/* The loader multiplies the entries by the number of possible CPUs. */
+/* A map of its own for every interface. The loader multiplies the entries by the number of possible CPUs. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, PORT_COUNTERS);
@@ -321,60 +323,56 @@ static __always_inline int is_local(__be32 addr)
 	return addr == 0 || (addr & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
 }
 
+static __noinline int pass_unparsed(__u32 reason, __u64 bytes)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct interface_counters *interface = bpf_map_lookup_elem(&interface_counters, &cpu);
+
+	if (interface && reason < UNPARSED_REASONS) {
+		interface->bytes += bytes;
+		interface->unparsed[reason]++;
+	}
+	return XDP_PASS;
+}
+
 SEC("xdp")
 int aether_ports(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u32 cpu = bpf_get_smp_processor_id(), port, index;
-	struct interface_counters *interface = bpf_map_lookup_elem(&interface_counters, &cpu);
+	__u32 index;
 	struct port_counters *counters;
 	struct port_settings *declared;
 	struct port_value *owner;
 	struct port_key key = {};
 	struct packet packet;
 	enum unparsed reason;
-	__u32 bytes = end - data;
 	int verdict;
 
-	if (!interface)
-		return XDP_PASS;
-	interface->packets++;
-	interface->bytes += bytes;
 	reason = parse(&packet, data, end);
-	if (unlikely(reason != PARSED)) {
-		if (reason < UNPARSED_REASONS)
-			interface->unparsed[reason]++;
-		return XDP_PASS;
-	}
-	port = packet.port;
-	declared = bpf_map_lookup_elem(&port_settings, &port);
-	if (!declared)
-		return XDP_PASS;
-	index = cpu * PORT_COUNTERS;
+	if (unlikely(reason != PARSED))
+		return pass_unparsed(reason, end - data);
+	declared = &port_settings[packet.port];
+	index = bpf_get_smp_processor_id() * PORT_COUNTERS;
 	if (likely(declared->protocol == packet.protocol))
 		index += declared->counter;
 	counters = bpf_map_lookup_elem(&port_counters, &index);
 	if (!counters)
 		return XDP_PASS;
 	counters->packets++;
-	counters->bytes += bytes;
+	counters->bytes += end - data;
 	counters->last_packet_jiffies = bpf_jiffies64();
 	if (declared->protocol != packet.protocol)
 		return XDP_PASS;
 	if (unlikely((packet.tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) &&
-	    !admit_syn(&packet, declared, counters, end)) {
-		interface->dropped++;
+	    !admit_syn(&packet, declared, counters, end))
 		return XDP_DROP;
-	}
 	key.port = packet.port;
 	owner = bpf_map_lookup_elem(&port_redirect_map, &key);
 	if (!owner || likely(!declared->ring && is_local(owner->addr)))
 		return XDP_PASS;
 	verdict = redirect(ctx, declared, owner->addr);
-	if (verdict == XDP_REDIRECT) {
+	if (verdict == XDP_REDIRECT)
 		counters->redirected++;
-		interface->redirected++;
-	}
 	return verdict;
 }
 
@@ -422,11 +420,6 @@ int aether_clock(struct xdp_md *ctx)
 	}
 	return XDP_PASS;
 }
-
-/* In no map's type: this keeps their layout in the object's BTF. */
-struct port_key *layout_of_port_key __attribute__((unused));
-struct syn_event *layout_of_syn_event __attribute__((unused));
-enum unparsed layout_of_unparsed __attribute__((unused));
 
 /* bpf_fib_lookup is for GPL programs; this file may be used under either licence. */
 char _license[] SEC("license") = "GPL";

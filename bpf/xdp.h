@@ -40,7 +40,7 @@ struct port_settings {
 	__u16 reserved;
 };
 
-/* Index: cpu * PORT_COUNTERS + counter. One cache line. */
+/* Index: cpu * PORT_COUNTERS + counter. One cache line, a map for every interface. */
 struct port_counters {
 	__u64 packets;
 	__u64 bytes; /* whole frames, Ethernet header included */
@@ -81,12 +81,9 @@ enum unparsed {
 	PARSED,
 };
 
-/* Index: cpu. A map of its own for every interface. */
+/* Index: cpu. Packets that have no port; those that have one are in the interface's port_counters. */
 struct interface_counters {
-	__u64 packets;
 	__u64 bytes;
-	__u64 redirected;
-	__u64 dropped;
 	__u64 unparsed[UNPARSED_REASONS];
 };
 

@@ -17,6 +17,7 @@ interface BenchOptions {
   readonly n?: number;
   readonly function?: readonly string[];
 }
+const benches = ["restore", "dataplane"] as const;
 
 export function benchCommand(): Command {
   const command = new Command("bench")

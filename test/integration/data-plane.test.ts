@@ -8,7 +8,7 @@ import { DataPlane, localAddress } from "../../src/engine/dataplane/data-plane.t
 import { portCount, portCounterSlots, ringSlots } from "../../src/engine/dataplane/layout.ts";
 import { packAddress, PortMap } from "../../src/engine/dataplane/port-map.ts";
 import { PortTable } from "../../src/engine/dataplane/port-table.ts";
-import { loadXdpObject, mappedStructs } from "../../src/engine/dataplane/xdp-object.ts";
+import { loadXdpObject, mappedSettings, mappedStructs } from "../../src/engine/dataplane/xdp-object.ts";
 import { readBpfObject } from "../../src/ffi/bpf-file.ts";
 import { possibleCpus } from "../../src/ffi/bpf-library.ts";
 import { attachedXdp, attachXdp } from "../../src/ffi/bpf-xdp.ts";
@@ -388,19 +388,19 @@ for work in (tcp, udp): threading.Thread(target=work, daemon=True).start()`);
           cleanup.push(link(`in${index}`, "aether_replies"));
       });
 
-      const settings = () => mappedStructs(object, "port_settings", "port_settings", portCount);
-      const table = (): PortTable =>
-        new PortTable({
+      const settings = () => mappedSettings(object);
+      const table = (): PortTable => {
+        const counters = {
+          ports: mappedStructs(object, "port_counters", "port_counters", possibleCpus() * portCounterSlots),
+          unparsed: mappedStructs(object, "interface_counters", "interface_counters", possibleCpus()),
+        };
+        return new PortTable({
           settings: settings(),
-          counters: mappedStructs(
-            object,
-            "port_counters",
-            "port_counters",
-            possibleCpus() * portCounterSlots,
-          ),
+          counters: () => [counters],
           limits: mappedStructs(object, "port_limits", "port_limit", portCounterSlots),
           cpus: possibleCpus(),
         });
+      };
       const owner = (address: string): void =>
         new PortMap(mappedStructs(object, "port_redirect_map", "port_value", portCount)).set(port, {
           pid: 1,

@@ -4,18 +4,18 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readInterfaceCounters } from "../../src/engine/dataplane/counters.ts";
-import type { InterfaceCounters } from "../../src/engine/dataplane/counters.ts";
+import type { CounterArrays, InterfaceCounters } from "../../src/engine/dataplane/counters.ts";
 import { portCount, portCounterSlots, unparsedReasons } from "../../src/engine/dataplane/layout.ts";
 import type { UnparsedReason } from "../../src/engine/dataplane/layout.ts";
 import { PortMap } from "../../src/engine/dataplane/port-map.ts";
 import { PortTable } from "../../src/engine/dataplane/port-table.ts";
-import { loadXdpObject, mappedStructs } from "../../src/engine/dataplane/xdp-object.ts";
+import { loadXdpObject, mappedSettings, mappedStructs } from "../../src/engine/dataplane/xdp-object.ts";
 import { readBpfObject } from "../../src/ffi/bpf-file.ts";
 import { possibleCpus } from "../../src/ffi/bpf-library.ts";
 import { BpfRing } from "../../src/ffi/bpf-ring.ts";
 import { xdpVerdict } from "../../src/ffi/bpf-program.ts";
 import type { BpfProgram } from "../../src/ffi/bpf-program.ts";
-import type { BpfObject, MappedArray } from "../../src/ffi/libbpf.ts";
+import type { BpfObject } from "../../src/ffi/libbpf.ts";
 import { ethernet, frame4, frame6, ip4, tcpFlags } from "../helpers/packets.ts";
 import type { Extension, Ip4, Ip6, Transport } from "../helpers/packets.ts";
 
@@ -40,18 +40,22 @@ describe.skipIf(missing !== null)(
     let program: BpfProgram;
     let table: PortTable;
     let map: PortMap;
-    let counters: MappedArray;
+    let counters: CounterArrays;
 
-    const onInterface = (): InterfaceCounters => readInterfaceCounters("test", counters, possibleCpus());
+    const onInterface = (): InterfaceCounters =>
+      readInterfaceCounters("test", counters, possibleCpus(), table.slots);
 
     beforeEach(() => {
       descriptors = readdirSync("/proc/self/fd").length;
       object = loadXdpObject(readBpfObject(objectPath), {});
       program = object.program("aether_ports");
-      counters = mappedStructs(object, "interface_counters", "interface_counters", possibleCpus());
+      counters = {
+        ports: mappedStructs(object, "port_counters", "port_counters", possibleCpus() * portCounterSlots),
+        unparsed: mappedStructs(object, "interface_counters", "interface_counters", possibleCpus()),
+      };
       table = new PortTable({
-        settings: mappedStructs(object, "port_settings", "port_settings", portCount),
-        counters: mappedStructs(object, "port_counters", "port_counters", possibleCpus() * portCounterSlots),
+        settings: mappedSettings(object),
+        counters: () => [counters],
         limits: mappedStructs(object, "port_limits", "port_limit", portCounterSlots),
         cpus: possibleCpus(),
       });
@@ -175,7 +179,9 @@ describe.skipIf(missing !== null)(
           fc.property(
             fc.constantFrom(0x0800, 0x86dd, 0x8100, 0x88a8, 0x0806),
             fc.uint8Array({ minLength: 0, maxLength: 200 }),
-            (type, bytes) => expect(pass(ethernet([...bytes], type))).toMatch(/^[a-z0-9_]+$/),
+            (type, bytes) => {
+              expect(pass(ethernet([...bytes], type))).toMatch(/^[a-z0-9_]+$/);
+            },
           ),
           { numRuns: 500 },
         );

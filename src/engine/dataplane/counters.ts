@@ -40,60 +40,90 @@ export const zeroPortCounters: PortCounters = {
 const port = structs.port_counters.fields;
 const own = structs.interface_counters.fields;
 
-/** The sums of one slot. */
-export function readPortCounters({ view, stride }: MappedArray, cpus: number, slot: number): PortCounters {
+/** Counters of one interface in our memory. */
+export interface CounterArrays {
+  readonly ports: MappedArray;
+  readonly unparsed: MappedArray;
+}
+
+/** The sums of one slot over interfaces. */
+export function readPortCounters(
+  interfaces: Iterable<CounterArrays>,
+  cpus: number,
+  slot: number,
+): PortCounters {
   let sum = zeroPortCounters;
-  for (let cpu = 0; cpu < cpus; cpu++) {
-    const base = (cpu * portCounterSlots + slot) * stride;
-    const read = (at: number): number => Number(view.getBigUint64(base + at, true));
-    const here = {
-      packets: read(port.packets),
-      bytes: read(port.bytes),
-      syns: read(port.syns),
-      synsDropped: read(port.syns_dropped),
-      synsReported: read(port.syns_reported),
-      redirected: read(port.redirected),
-      lastPacketJiffies: read(port.last_packet_jiffies),
-    };
-    sum = addCounters(sum, here, 1);
+  for (const { ports } of interfaces) {
+    for (let cpu = 0; cpu < cpus; cpu++) {
+      const base = (cpu * portCounterSlots + slot) * ports.stride;
+      const read = (at: number): number => Number(ports.view.getBigUint64(base + at, true));
+      sum = addCounters(sum, {
+        packets: read(port.packets),
+        bytes: read(port.bytes),
+        syns: read(port.syns),
+        synsDropped: read(port.syns_dropped),
+        synsReported: read(port.syns_reported),
+        redirected: read(port.redirected),
+        lastPacketJiffies: read(port.last_packet_jiffies),
+      });
+    }
   }
   return sum;
 }
 
-/** Sum or difference; the last packet is the later one, or none when nothing was counted. */
-export function addCounters(left: PortCounters, right: PortCounters, sign: 1 | -1): PortCounters {
-  const packets = left.packets + sign * right.packets;
+/** The last packet is the later one. */
+function addCounters(left: PortCounters, right: PortCounters): PortCounters {
   return {
-    packets,
-    bytes: left.bytes + sign * right.bytes,
-    syns: left.syns + sign * right.syns,
-    synsDropped: left.synsDropped + sign * right.synsDropped,
-    synsReported: left.synsReported + sign * right.synsReported,
-    redirected: left.redirected + sign * right.redirected,
-    lastPacketJiffies: packets === 0 ? 0 : Math.max(left.lastPacketJiffies, right.lastPacketJiffies),
+    packets: left.packets + right.packets,
+    bytes: left.bytes + right.bytes,
+    syns: left.syns + right.syns,
+    synsDropped: left.synsDropped + right.synsDropped,
+    synsReported: left.synsReported + right.synsReported,
+    redirected: left.redirected + right.redirected,
+    lastPacketJiffies: Math.max(left.lastPacketJiffies, right.lastPacketJiffies),
   };
 }
 
-/** The sums of one interface. */
+/** What was counted since an earlier reading; no last packet when nothing was. */
+export function countedSince(now: PortCounters, before: PortCounters): PortCounters {
+  const packets = now.packets - before.packets;
+  return {
+    packets,
+    bytes: now.bytes - before.bytes,
+    syns: now.syns - before.syns,
+    synsDropped: now.synsDropped - before.synsDropped,
+    synsReported: now.synsReported - before.synsReported,
+    redirected: now.redirected - before.redirected,
+    lastPacketJiffies: packets === 0 ? 0 : now.lastPacketJiffies,
+  };
+}
+
+/**
+ * The sums of one interface: the program counts a packet once, by its port or by the reason it has none.
+ * @param slots how many slots were ever given to ports, the common one included
+ */
 export function readInterfaceCounters(
   name: string,
-  { view, stride }: MappedArray,
+  arrays: CounterArrays,
   cpus: number,
+  slots: number,
 ): InterfaceCounters {
+  const { view, stride } = arrays.unparsed;
   const sum = (at: number): number => {
     let total = 0;
     for (let cpu = 0; cpu < cpus; cpu++) total += Number(view.getBigUint64(cpu * stride + at, true));
     return total;
   };
-  const unparsed = Object.fromEntries(
-    unparsedReasons.map((reason, index) => [reason, sum(own.unparsed + 8 * index)]),
-  ) as Record<UnparsedReason, number>;
+  const counts = unparsedReasons.map((reason, index) => [reason, sum(own.unparsed + 8 * index)] as const);
+  let parsed = zeroPortCounters;
+  for (let slot = 0; slot < slots; slot++)
+    parsed = addCounters(parsed, readPortCounters([arrays], cpus, slot));
   return {
     name,
-    packets: sum(own.packets),
-    bytes: sum(own.bytes),
-    redirected: sum(own.redirected),
-    dropped: sum(own.dropped),
-    unparsed,
+    packets: counts.reduce((total, [, count]) => total + count, parsed.packets),
+    bytes: parsed.bytes + sum(own.bytes),
+    redirected: parsed.redirected,
+    dropped: parsed.synsDropped,
+    unparsed: Object.fromEntries(counts) as Record<UnparsedReason, number>,
   };
 }

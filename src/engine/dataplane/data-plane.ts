@@ -6,10 +6,13 @@ import { readBpfObject } from "../../ffi/bpf-file.ts";
 import { mapId } from "../../ffi/bpf-info.ts";
 import { possibleCpus } from "../../ffi/bpf-library.ts";
 import type { Epoll } from "../../ffi/epoll.ts";
+import type { BpfObject } from "../../ffi/libbpf.ts";
 import type { DataPlaneConfig } from "../../protocol/config.ts";
 import type { DataPlaneView } from "../../protocol/views.ts";
 import { Attachment } from "./attachment.ts";
+import { readInterfaceCounters } from "./counters.ts";
 import type { InterfaceCounters, PortCounters } from "./counters.ts";
+import { InterfaceCounterMaps } from "./interface-counters.ts";
 import { jiffiesClock } from "./jiffies.ts";
 import { portCount, portCounterSlots } from "./layout.ts";
 import { PortMap } from "./port-map.ts";
@@ -17,7 +20,7 @@ import type { Disagreement, PortOwner } from "./port-map.ts";
 import { PortTable } from "./port-table.ts";
 import type { PortDeclaration } from "./port-table.ts";
 import { SynReports } from "./syn-reports.ts";
-import { loadXdpObject, mappedStructs, mapsToShare } from "./xdp-object.ts";
+import { loadXdpObject, mappedSettings, mappedStructs, mapsToShare } from "./xdp-object.ts";
 import type { SharedMaps } from "./xdp-object.ts";
 
 /** Address of whoever is on this host. */
@@ -36,6 +39,8 @@ export class DataPlane implements Disposable {
   readonly #cleanup: DisposableStack;
   readonly #shared: SharedMaps;
   readonly #attachments = new Map<string, Attachment>();
+  /** By interface, also of those that were left. */
+  readonly #counters = new Map<string, InterfaceCounterMaps>();
   readonly #map: PortMap;
   readonly #mapId: number;
   readonly #table: PortTable;
@@ -49,13 +54,13 @@ export class DataPlane implements Disposable {
     this.#path = `${bpfDirectory}/xdp.bpf.o`;
     using cleanup = new DisposableStack();
     // Holds the shared maps; the programs that run are those of the interfaces' own objects.
-    const object = cleanup.use(loadXdpObject(readBpfObject(this.#path), {}));
+    const object = cleanup.use(loadXdpObject(readBpfObject(this.#path), {}, true));
     this.#shared = mapsToShare(object);
     this.#map = new PortMap(mappedStructs(object, "port_redirect_map", "port_value", portCount));
     this.#mapId = mapId(this.#shared.port_redirect_map);
     this.#table = new PortTable({
-      settings: mappedStructs(object, "port_settings", "port_settings", portCount),
-      counters: mappedStructs(object, "port_counters", "port_counters", this.#cpus * portCounterSlots),
+      settings: mappedSettings(object),
+      counters: () => this.#counters.values(),
       limits: mappedStructs(object, "port_limits", "port_limit", portCounterSlots),
       cpus: this.#cpus,
     });
@@ -66,14 +71,22 @@ export class DataPlane implements Disposable {
     this.#cleanup = cleanup.move();
   }
 
+  #load(name: string): BpfObject {
+    const known = this.#counters.get(name)?.maps;
+    return loadXdpObject(readBpfObject(this.#path), { ...this.#shared, ...known });
+  }
+
   #attach(name: string): void {
-    const object = loadXdpObject(readBpfObject(this.#path), this.#shared);
-    this.#attachments.set(name, Attachment.attach(name, this.#config.mode, object, this.#cpus));
+    const object = this.#load(name);
+    if (!this.#counters.has(name)) this.#counters.set(name, new InterfaceCounterMaps(object));
+    this.#attachments.set(name, new Attachment(name, this.#config.mode, object));
   }
 
   #detachAll(): void {
-    for (const attachment of this.#attachments.values()) attachment[Symbol.dispose]();
-    this.#attachments.clear();
+    for (const handles of [this.#attachments, this.#counters]) {
+      for (const handle of handles.values()) handle[Symbol.dispose]();
+      handles.clear();
+    }
   }
 
   /**
@@ -82,11 +95,10 @@ export class DataPlane implements Disposable {
    * @throws AetherError of the family EbpfError; what was attached before stays
    */
   reload({ interfaces }: DataPlaneConfig): void {
-    const source = readBpfObject(this.#path);
     for (const name of interfaces) {
       const present = this.#attachments.get(name);
       if (present === undefined) this.#attach(name);
-      else present.swap(source, this.#shared);
+      else present.swap(this.#load(name));
     }
     for (const [name, attachment] of this.#attachments) {
       if (interfaces.includes(name)) continue;
@@ -142,8 +154,11 @@ export class DataPlane implements Disposable {
     return jiffies === 0 ? null : this.#toMs(jiffies);
   }
 
+  /** Of every interface there is or was. */
   interfaceCounters(): InterfaceCounters[] {
-    return [...this.#attachments.values()].map((attachment) => attachment.counters());
+    return [...this.#counters].map(([name, arrays]) =>
+      readInterfaceCounters(name, arrays, this.#cpus, this.#table.slots),
+    );
   }
 
   /** Where the kernel's port map is not what the engine believes. */

@@ -30,10 +30,7 @@ export const structs = {
     size: 32,
     fields: { syn_interval_ns: 0, syn_burst_ns: 8, syn_due_ns: 16, report_due_ns: 24 },
   },
-  interface_counters: {
-    size: 128,
-    fields: { packets: 0, bytes: 8, redirected: 16, dropped: 24, unparsed: 32 },
-  },
+  interface_counters: { size: 104, fields: { bytes: 0, unparsed: 8 } },
   syn_event: { size: 32, fields: { at_ns: 0, source: 8, port: 24, family: 26 } },
   target: { size: 4, fields: { addr: 0 } },
   flow_key: {

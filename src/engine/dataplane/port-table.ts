@@ -1,10 +1,11 @@
 /** The ports that functions have declared: their counters, limits and flags in the programs' maps. */
 import type { MappedArray } from "../../ffi/libbpf.ts";
 import { AetherError } from "../../protocol/errors.ts";
-import type { PortCounters } from "./counters.ts";
-import { addCounters, readPortCounters, zeroPortCounters } from "./counters.ts";
+import { countedSince, readPortCounters } from "./counters.ts";
+import type { CounterArrays, PortCounters } from "./counters.ts";
 import { ipProtocols, portCounterSlots, portFlags, structs } from "./layout.ts";
 import type { TransportProtocol } from "./layout.ts";
+import type { PortSettingsArray } from "./xdp-object.ts";
 
 const settings = structs.port_settings.fields;
 const limit = structs.port_limit.fields;
@@ -22,8 +23,9 @@ interface Declared {
 }
 
 export interface PortTableMaps {
-  readonly settings: MappedArray;
-  readonly counters: MappedArray;
+  readonly settings: PortSettingsArray;
+  /** Of every interface there is or was. */
+  counters(): Iterable<CounterArrays>;
   readonly limits: MappedArray;
   readonly cpus: number;
 }
@@ -65,7 +67,7 @@ export class PortTable {
     }
     const { view, stride } = this.#maps.limits;
     for (const at of [limit.syn_due_ns, limit.report_due_ns]) view.setBigUint64(slot * stride + at, 0n, true);
-    const declared = { slot, before: readPortCounters(this.#maps.counters, this.#maps.cpus, slot) };
+    const declared = { slot, before: this.#read(slot) };
     this.#declared.set(port, declared);
     return declared;
   }
@@ -105,12 +107,20 @@ export class PortTable {
   counters(port: number): PortCounters | null {
     const declared = this.#declared.get(port);
     if (declared === undefined) return null;
-    const now = readPortCounters(this.#maps.counters, this.#maps.cpus, declared.slot);
-    return addCounters(now, declared.before, -1);
+    return countedSince(this.#read(declared.slot), declared.before);
+  }
+
+  #read(slot: number): PortCounters {
+    return readPortCounters(this.#maps.counters(), this.#maps.cpus, slot);
+  }
+
+  /** How many slots were ever given to ports, the common one included. */
+  get slots(): number {
+    return this.#next;
   }
 
   /** Of all ports that nobody has declared. */
   otherCounters(): PortCounters {
-    return addCounters(readPortCounters(this.#maps.counters, this.#maps.cpus, 0), zeroPortCounters, 1);
+    return this.#read(0);
   }
 }
