@@ -13,7 +13,6 @@ import { loadXdpObject, mappedSettings, mappedStructs } from "../../dist/engine/
 import { readBpfObject } from "../../dist/ffi/bpf-file.js";
 import { possibleCpus } from "../../dist/ffi/bpf-library.js";
 import { attachXdp } from "../../dist/ffi/bpf-xdp.js";
-import type { XdpMode } from "../../dist/ffi/bpf-xdp.js";
 import { BpfObject } from "../../dist/ffi/libbpf.js";
 import type { BpfProgram } from "../../dist/ffi/libbpf.js";
 import { inNetns } from "../../dist/ffi/netns.js";
@@ -21,6 +20,9 @@ import { Actor } from "../helpers/actor.ts";
 import { frame4 } from "../helpers/packets.ts";
 import { machineFacts, quantiles } from "./machine.ts";
 import type { Quantiles } from "./machine.ts";
+
+/** As in engine.data_plane. */
+type XdpMode = "auto" | "native" | "generic";
 
 const repository = fileURLToPath(new URL("../../", import.meta.url));
 const bpf = (name: string): string => join(repository, "build/bpf", name);
