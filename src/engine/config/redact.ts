@@ -8,11 +8,18 @@ import type { Node } from "yaml";
 import { plainName } from "./finding.ts";
 import { behindColon } from "./parse-yaml.ts";
 import type { ParsedYaml } from "./parse-yaml.ts";
-import { engineSchema, fileSchema, functionSchema, idleSchema, warmupSchema } from "./schema.ts";
+import {
+  dataPlaneSchema,
+  engineSchema,
+  fileSchema,
+  functionSchema,
+  idleSchema,
+  warmupSchema,
+} from "./schema.ts";
 import { nearest } from "./suggest.ts";
 
 const secretKeys = ["env", "headers", "body"];
-const openKeys = [fileSchema, engineSchema, functionSchema, idleSchema, warmupSchema]
+const openKeys = [fileSchema, engineSchema, dataPlaneSchema, functionSchema, idleSchema, warmupSchema]
   .flatMap((schema) => Object.keys(schema.shape))
   .concat("http")
   .filter((key) => !secretKeys.includes(key));
