@@ -44,6 +44,7 @@ describe("defaults", () => {
         logLevel: "info",
         maxParallelRestores: testMachine.cores,
         warmPool: null,
+        dataPlane: null,
       },
       functions: [
         {
@@ -62,6 +63,8 @@ describe("defaults", () => {
           start: "snapshot",
           idle: { suspendAfterMs: 30_000, snapshotAfterMs: 300_000, ignoreOpen: false },
           connections: "refuse",
+          wakeOn: "connection",
+          maxConnectionsPerSecond: null,
           restoreBudgetMs: 15,
           onViolation: "fail",
           onRestoreFailure: "fail",
