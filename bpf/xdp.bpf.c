@@ -123,10 +123,15 @@ static __always_inline int take_token(__u64 *due, __u64 interval_ns, __u64 burst
 	return 1;
 }
 
-static __always_inline void report_syn(const struct packet *packet, void *end)
+static __always_inline void report_syn(struct xdp_md *ctx)
 {
-	struct syn_event *event = bpf_ringbuf_reserve(&syn_events, sizeof(*event), 0);
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct packet parsed, *packet = &parsed;
+	struct syn_event *event;
 
+	if (parse(packet, data, end) != PARSED)
+		return;
+	event = bpf_ringbuf_reserve(&syn_events, sizeof(*event), 0);
 	if (!event)
 		return; /* full: the engine has enough to do, and the handshake's end wakes the function */
 	__builtin_memset(event, 0, sizeof(*event));
@@ -148,13 +153,15 @@ static __always_inline void report_syn(const struct packet *packet, void *end)
 	bpf_ringbuf_submit(event, 0);
 }
 
-/* Whether the SYN may go on. */
-static __always_inline int admit_syn(const struct packet *packet, const struct port_settings *port,
-				     struct port_counters *counters, void *end)
+/* Whether the SYN may go on. Apart from the usual way, which keeps its registers for itself. */
+static __noinline int admit_syn(struct xdp_md *ctx, struct port_settings *port, struct port_counters *counters)
 {
-	__u32 index = port->counter;
 	struct port_limit *limit;
+	__u32 index;
 
+	if (!port || !counters)
+		return 1;
+	index = port->counter;
 	counters->syns++;
 	if (likely(!port->flags))
 		return 1;
@@ -169,7 +176,7 @@ static __always_inline int admit_syn(const struct packet *packet, const struct p
 	if ((port->flags & PORT_REPORT_SYN) &&
 	    take_token(&limit->report_due_ns, REPORT_INTERVAL_NS, REPORT_BURST_NS)) {
 		counters->syns_reported++;
-		report_syn(packet, end);
+		report_syn(ctx);
 	}
 	return 1;
 }
@@ -343,14 +350,15 @@ int aether_ports(struct xdp_md *ctx)
 	struct port_counters *counters;
 	struct port_settings *declared;
 	struct port_value *owner;
-	struct port_key key = {};
 	struct packet packet;
 	enum unparsed reason;
 	int verdict;
 
-	reason = parse(&packet, data, end);
-	if (unlikely(reason != PARSED))
-		return pass_unparsed(reason, end - data);
+	if (unlikely(!parse_usual(&packet, data, end))) {
+		reason = parse(&packet, data, end);
+		if (reason != PARSED)
+			return pass_unparsed(reason, end - data);
+	}
 	declared = &port_settings[packet.port];
 	index = bpf_get_smp_processor_id() * PORT_COUNTERS;
 	if (likely(declared->protocol == packet.protocol))
@@ -364,10 +372,10 @@ int aether_ports(struct xdp_md *ctx)
 	if (declared->protocol != packet.protocol)
 		return XDP_PASS;
 	if (unlikely((packet.tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) &&
-	    !admit_syn(&packet, declared, counters, end))
+	    !admit_syn(ctx, declared, counters))
 		return XDP_DROP;
-	key.port = packet.port;
-	owner = bpf_map_lookup_elem(&port_redirect_map, &key);
+	index = packet.port; /* a struct port_key */
+	owner = bpf_map_lookup_elem(&port_redirect_map, &index);
 	if (!owner || likely(!declared->ring && is_local(owner->addr)))
 		return XDP_PASS;
 	verdict = redirect(ctx, declared, owner->addr);

@@ -15,6 +15,8 @@ export interface WarmupRequest {
   readonly body: string | null;
 }
 
+export type TransportProtocol = "tcp" | "udp";
+
 export interface UserConfig {
   readonly name: string;
   readonly uid: number;
@@ -39,6 +41,8 @@ export interface FunctionConfig {
   readonly program: string;
   readonly cwd: string;
   readonly triggerPort: number | null;
+  /** Of the trigger port. */
+  readonly protocol: TransportProtocol;
   readonly ready: ReadyRule;
   readonly readyTimeoutMs: number;
   /** Values are secret: never printed, logged or sent to a console. */

@@ -31,6 +31,7 @@ export function fakeFunction(id: string, changes: Partial<FunctionView> = {}): F
       program: "/usr/bin/python3",
       cwd: "/srv",
       triggerPort: 8080,
+      protocol: "tcp",
       ready: { kind: "handshake" },
       readyTimeoutMs: 10_000,
       envNames: ["SECRET"],

@@ -13,6 +13,7 @@ export function fakeConfig(id: string, port: number | null): PublicFunctionConfi
     program: "/usr/bin/python3",
     cwd: `/srv/${id}`,
     triggerPort: port,
+    protocol: "tcp",
     ready: { kind: "handshake" },
     readyTimeoutMs: 10_000,
     envNames: ["DATABASE_URL", "API_TOKEN"],

@@ -74,6 +74,7 @@ const words: Readonly<Record<string, readonly string[]>> = {
   on_violation: ["fail", "serve"],
   on_restore_failure: ["fail", "cold"],
   image: ["auto", "mapped", "stock"],
+  protocol: ["tcp", "udp"],
   wake_on: ["connection", "syn", "data"],
   mode: ["auto", "native", "generic"],
   data_plane: ["off"],

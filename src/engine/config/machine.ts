@@ -57,9 +57,9 @@ export function checkMemory(draft: Draft, machine: Machine): Finding[] {
 
 /** Trigger ports on which another program listens. `ownPorts` are those that the engine itself holds. */
 export function checkPortsFree(draft: Draft, ownPorts: ReadonlySet<number>): Finding[] {
-  const taken = listeningPorts();
-  return draft.functions.flatMap(({ index, fields: { trigger_port: port } }) => {
-    const inodes = port === undefined || ownPorts.has(port) ? undefined : taken.get(port);
+  const taken = { tcp: listeningPorts("tcp"), udp: listeningPorts("udp") };
+  return draft.functions.flatMap(({ index, fields: { trigger_port: port, protocol = "tcp" } }) => {
+    const inodes = port === undefined || ownPorts.has(port) ? undefined : taken[protocol].get(port);
     if (inodes === undefined) return [];
     const owner = describeOwner(ownerOf(inodes));
     return [

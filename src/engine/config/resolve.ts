@@ -143,6 +143,7 @@ export function toFunctionConfig(
     id: input.id,
     ...found,
     triggerPort: input.trigger_port ?? null,
+    protocol: input.protocol,
     ready: readyRule(input.ready),
     readyTimeoutMs: input.ready_timeout,
     env: input.env,

@@ -175,10 +175,13 @@ export const functionSchema = z.strictObject(
       .meta({ examples: ["./hello"] }),
     trigger_port: port
       .optional()
-      .describe(
-        "TCP port where clients connect and wake the function. The function itself must listen on it.",
-      )
+      .describe("Port where clients connect and wake the function. The function itself must listen on it.")
       .meta({ examples: [8080] }),
+    protocol: oneOf(["tcp", "udp"])
+      .default("tcp")
+      .describe(
+        "What clients of the trigger port speak. A sleeping `udp` function is woken by a datagram; the first ones are kept for it.",
+      ),
     ready: ready
       .default("handshake")
       .describe(

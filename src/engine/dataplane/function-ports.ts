@@ -17,9 +17,9 @@ export class FunctionPorts {
   }
 
   /** A function is there, or declares something else. @throws AetherError AE_BPF_MAP_OPERATION_FAILED */
-  declare({ id, triggerPort, maxConnectionsPerSecond }: FunctionConfig): void {
+  declare({ id, triggerPort, protocol, maxConnectionsPerSecond }: FunctionConfig): void {
     if (triggerPort === null) return;
-    this.#plane.declare(triggerPort, { protocol: "tcp", maxConnectionsPerSecond });
+    this.#plane.declare(triggerPort, { protocol, maxConnectionsPerSecond });
     this.#ports.set(id, triggerPort);
     this.#changed(this.#plane.view());
   }

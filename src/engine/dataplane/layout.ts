@@ -3,6 +3,8 @@
  * compiled object's own description (BTF).
  */
 
+import type { TransportProtocol } from "../../protocol/config.ts";
+
 export const abiVersion = 1;
 
 export const portCount = 65_536;
@@ -63,5 +65,4 @@ export const unparsedReasons = [
 export type UnparsedReason = (typeof unparsedReasons)[number];
 
 /** IP protocol numbers. */
-export const ipProtocols = { tcp: 6, udp: 17 } as const;
-export type TransportProtocol = keyof typeof ipProtocols;
+export const ipProtocols = { tcp: 6, udp: 17 } as const satisfies Record<TransportProtocol, number>;

@@ -1,10 +1,10 @@
 /** The ports that functions have declared: their counters, limits and flags in the programs' maps. */
 import type { MappedArray } from "../../ffi/libbpf.ts";
+import type { TransportProtocol } from "../../protocol/config.ts";
 import { AetherError } from "../../protocol/errors.ts";
 import { countedSince, readPortCounters } from "./counters.ts";
 import type { CounterArrays, PortCounters } from "./counters.ts";
 import { ipProtocols, portCounterSlots, portFlags, structs } from "./layout.ts";
-import type { TransportProtocol } from "./layout.ts";
 import type { PortSettingsArray } from "./xdp-object.ts";
 
 const settings = structs.port_settings.fields;

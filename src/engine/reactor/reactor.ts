@@ -254,7 +254,7 @@ export class Reactor {
       lastOutput: () => output.tail.lines(),
     });
     this.#functionPorts?.declare(config);
-    const held = new HeldListeners(this.#epoll, this.#ports, this.#plane);
+    const held = new HeldListeners(this.#epoll, this.#ports, config.protocol, this.#plane);
     const idle = new IdleMonitor(this.#ports);
     const connections = new FrozenConnections(this.#epoll);
     return new FunctionRuntime(config, { driver, held, idle, connections }, this.#surroundings());

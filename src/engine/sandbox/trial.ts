@@ -35,7 +35,8 @@ export async function proveRestore(
   target: InetAddress,
 ): Promise<void> {
   const request = trialRequest(config);
-  if (config.triggerPort !== null) {
+  // A UDP server cannot be asked whether it is there: that it lives has to do.
+  if (config.triggerPort !== null && config.protocol === "tcp") {
     const bytes = request === null ? null : encodeRequest(request, config.triggerPort);
     const result = await probe(
       context.epoll,

@@ -2,9 +2,12 @@
  * The listening sockets the engine holds for a function. While the function runs they are duplicates nobody looks at;
  * while it sleeps they are what keeps the port open: the kernel completes handshakes and queues data on them.
  */
+import { fstatSync } from "node:fs";
+import { bindDatagram, recordTargets, setReceiveBuffer } from "../../ffi/datagram.ts";
 import { epollIn } from "../../ffi/epoll.ts";
 import type { Epoll } from "../../ffi/epoll.ts";
 import { isReadable } from "../../ffi/fd.ts";
+import type { Fd } from "../../ffi/fd.ts";
 import {
   accept,
   closeWithReset,
@@ -14,16 +17,20 @@ import {
   setReusePort,
 } from "../../ffi/socket.ts";
 import type { ListenAddress } from "../../ffi/socket.ts";
-import type { FunctionConfig } from "../../protocol/config.ts";
+import type { FunctionConfig, TransportProtocol } from "../../protocol/config.ts";
 import type { KnownPlace, TakenListener } from "../lifecycle/driver.ts";
+import { discardDatagrams, passDatagrams } from "./pass-datagrams.ts";
 import { relayQueued } from "./relay.ts";
 
 /** With a server's own backlog of 5, 44 of 50 clients of a sleeping function waited for a one-second SYN retry. */
 const backlog = 4096;
 
+/** A sleeping UDP function keeps so many bytes of datagrams, the kernel's own overhead apart. */
+const datagramBufferBytes = 4 * 1024 * 1024;
+
 /** Marks ports whose listener is held, so that a cold process may bind beside it (bpf/cgroup.bpf.c). */
 export interface HeldPorts {
-  mark(port: number): void;
+  mark(port: number, protocol: TransportProtocol): void;
   unmark(port: number): void;
 }
 
@@ -43,14 +50,17 @@ export class HeldListeners implements Disposable {
   readonly #epoll: Epoll;
   readonly #ports: HeldPorts;
   readonly #syns: SynSource | null;
+  readonly #protocol: TransportProtocol;
   #wakeOn: WakeOn = "connection";
   #held: readonly TakenListener[] = [];
   #watching = false;
   /** Connections that had to be relayed because no listener was bound alike. */
   relayed = 0;
 
-  constructor(epoll: Epoll, ports: HeldPorts, syns: SynSource | null = null) {
+  /** @param protocol of the function: all its sockets are of one kind */
+  constructor(epoll: Epoll, ports: HeldPorts, protocol: TransportProtocol, syns: SynSource | null) {
     this.#epoll = epoll;
+    this.#protocol = protocol;
     this.#syns = syns;
     this.#ports = ports;
   }
@@ -78,8 +88,15 @@ export class HeldListeners implements Disposable {
     const previous = this.#held;
     this.#unwatch();
     this.#held = listeners;
-    for (const { fd } of listeners) listen(fd, backlog);
+    for (const { fd, port } of listeners) {
+      if (this.#protocol === "tcp") listen(fd, backlog);
+      else this.#ports.mark(port, "udp"); // Its datagrams count from now on.
+    }
     for (const { fd, address } of previous) {
+      if (this.#protocol === "udp") {
+        if (!listeners.some((next) => isSameSocket(next.fd, fd))) passDatagrams(fd);
+        continue;
+      }
       // The kernel moves a queue only to a socket bound alike; others are relayed (lazy start, a changed address).
       if (!listeners.some((next) => boundAlike(next.address, address)))
         this.relayed += relayQueued(this.#epoll, fd, address.port);
@@ -89,7 +106,7 @@ export class HeldListeners implements Disposable {
 
   /** Opens a listener where no process has one: lazy start, an adopted image. Throws SyscallError EADDRINUSE. */
   openPlaceholder(address: ListenAddress): void {
-    const fd = listenInet(address, backlog);
+    const fd = this.#protocol === "udp" ? bindDatagram(address) : listenInet(address, backlog);
     this.#held = [...this.#held, { port: address.port, address, fd }];
   }
 
@@ -101,7 +118,11 @@ export class HeldListeners implements Disposable {
     for (const { fd, port } of this.#held) {
       setReusePort(fd);
       fd.chown(uid);
-      this.#ports.mark(port);
+      this.#ports.mark(port, this.#protocol);
+      if (this.#protocol === "tcp") continue;
+      // While the function runs the socket is its own, and stays as it made it; this is said before it ends, or after.
+      setReceiveBuffer(fd, datagramBufferBytes);
+      recordTargets(fd);
     }
   }
 
@@ -165,6 +186,10 @@ export class HeldListeners implements Disposable {
   rejectQueued(): number {
     let rejected = 0;
     for (const { fd } of this.#held) {
+      if (this.#protocol === "udp") {
+        rejected += discardDatagrams(fd);
+        continue;
+      }
       // The flag belongs to the socket, not to our duplicate: a server's own is blocking. It is dead now, and has no say.
       fd.setNonBlocking();
       for (
@@ -189,6 +214,11 @@ export class HeldListeners implements Disposable {
   [Symbol.dispose](): void {
     this.handOver();
   }
+}
+
+/** Whether two descriptors are of one socket: their inodes tell. */
+function isSameSocket(left: Fd, right: Fd): boolean {
+  return fstatSync(left.number).ino === fstatSync(right.number).ino;
 }
 
 function boundAlike(left: ListenAddress, right: ListenAddress): boolean {

@@ -9,6 +9,7 @@ const base: FunctionConfig = {
   program: "/bin/sh",
   cwd: "/",
   triggerPort: 8080,
+  protocol: "tcp",
   ready: { kind: "handshake" },
   readyTimeoutMs: 10_000,
   env: { A: "1" },

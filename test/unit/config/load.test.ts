@@ -53,6 +53,7 @@ describe("defaults", () => {
           program: "/usr/bin/sh",
           cwd: dir,
           triggerPort: null,
+          protocol: "tcp",
           ready: { kind: "handshake" },
           readyTimeoutMs: 10_000,
           env: {},
