@@ -207,7 +207,7 @@ export class DatagramForwarder implements Disposable {
       target,
       target.length,
     ) as number;
-    if (Number(sent) < 0) throw new SyscallError("sendto", lastErrno());
+    if (sent < 0) throw new SyscallError("sendto", lastErrno());
   }
 
   #socket(family: number): Fd {

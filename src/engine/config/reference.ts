@@ -50,6 +50,7 @@ fields below it is a problem when two functions have the same id or port, when a
 program, folder or user do not exist or the user may not use them, when a memory limit is below 8 MiB or above the
 machine, when settings contradict each other (\`snapshot_after\` shorter than \`suspend_after\`; \`ready: port\`,
 \`ready: {http: ...}\`, \`warmup\`, \`wake_on\`, \`max_connections_per_second\` or \`start: lazy\` without \`trigger_port\`;
+\`protocol: udp\` without \`trigger_port\` or with \`ready: {http: ...}\`, \`warmup\`, \`wake_on\` or \`max_connections_per_second\`;
 \`wake_on: syn\` or \`max_connections_per_second\` without \`engine.data_plane\`; \`sleep: golden\` with \`connections: keep\`), when
 command and environment of a function exceed ${maxProcessTextBytes / 1024} KiB, or the file ${maxFileBytes / 1024 / 1024} MiB.
 
