@@ -11,13 +11,12 @@ import { parseCount } from "./parse-number.ts";
 const folder = `${packagePaths.root}/test/bench`;
 
 /** The benchmarks there are, each a program of that name. */
-const benches = ["wake", "burst", "idle"] as const;
+const benches = ["wake", "burst", "idle", "dataplane"] as const;
 
 interface BenchOptions {
   readonly n?: number;
   readonly function?: readonly string[];
 }
-const benches = ["restore", "dataplane"] as const;
 
 export function benchCommand(): Command {
   const command = new Command("bench")

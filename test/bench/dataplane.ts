@@ -267,7 +267,7 @@ async function threeWays(
   };
 }
 
-const asked = Number(process.argv[process.argv.indexOf("--n") + 1]) || leastRounds;
+const asked = Number(process.argv[process.argv.indexOf("--n") + 1]) || 25;
 const rounds = Math.max(leastRounds, asked);
 /** Rounds that take half a second each. */
 const slowRounds = Math.min(rounds, 25);

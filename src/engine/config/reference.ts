@@ -57,8 +57,8 @@ command and environment of a function exceed ${maxProcessTextBytes / 1024} KiB, 
 ## What a reload replaces
 
 A change of \`idle\`, \`restore_budget_ms\`, \`on_violation\`, \`on_restore_failure\`, \`connections\`, \`wake_on\`,
-\`max_connections_per_second\`, \`start\`, \`stop_signal\`, \`stop_timeout\` or \`ready_timeout\` is applied to the function as it is. Any other change replaces its process and its
-snapshot. \`engine.data_plane.interfaces\` is followed, and the program on those that stay is replaced in one step.
+\`max_connections_per_second\`, \`start\`, \`stop_signal\`, \`stop_timeout\`, \`warm_pool\` or \`ready_timeout\` is applied to the function
+as it is. Any other change replaces its process and its snapshot. \`engine.data_plane.interfaces\` is followed, and the program on those that stay is replaced in one step.
 \`engine.name\`, \`engine.snapshot_dir\`, and \`engine.data_plane\` apart from its interfaces take effect at the next start
 of the engine.
 `;

@@ -2,9 +2,8 @@
  * The reactor: one thread that owns every instance, its state and its queue of operations, so that a wake runs from
  * connection to hand-over without crossing a thread.
  */
-import { mkdirSync } from "node:fs";
-import { totalmem } from "node:os";
 import { mkdirSync, rmdirSync } from "node:fs";
+import { totalmem } from "node:os";
 import { Epoll } from "../../ffi/epoll.ts";
 import type { DataPlaneConfig, FunctionConfig } from "../../protocol/config.ts";
 import type { FunctionAction } from "../../protocol/control.ts";

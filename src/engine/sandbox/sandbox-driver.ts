@@ -275,7 +275,6 @@ export class SandboxDriver implements InstanceDriver {
     const instance = new SandboxInstance(this.#context, {
       id: prepared.sandbox.name,
       functionId: id,
-      functionId: this.#config.id,
       where: { protocol: this.#config.protocol, port: this.#config.triggerPort },
       sandbox: prepared.sandbox,
       pipes: prepared.pipes,
