@@ -253,7 +253,11 @@ export class Reactor {
       lastOutput: () => output.tail.lines(),
     });
     this.#functionPorts?.declare(config);
-    const held = new HeldListeners(this.#epoll, this.#ports, config.protocol, this.#plane);
+    const held = new HeldListeners(this.#epoll, this.#ports, {
+      protocol: config.protocol,
+      syns: this.#plane,
+      notice: (text) => this.#emit({ type: "notice", functionId: config.id, text }),
+    });
     const idle = new IdleMonitor(this.#ports);
     const connections = new FrozenConnections(this.#epoll);
     return new FunctionRuntime(config, { driver, held, idle, connections }, this.#surroundings());

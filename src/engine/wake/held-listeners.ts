@@ -51,15 +51,29 @@ export class HeldListeners implements Disposable {
   readonly #ports: HeldPorts;
   readonly #syns: SynSource | null;
   readonly #protocol: TransportProtocol;
+  readonly #notice: (text: string) => void;
   #wakeOn: WakeOn = "connection";
   #held: readonly TakenListener[] = [];
   #watching = false;
   /** Connections that had to be relayed because no listener was bound alike. */
   relayed = 0;
 
-  /** @param protocol of the function: all its sockets are of one kind */
-  constructor(epoll: Epoll, ports: HeldPorts, protocol: TransportProtocol, syns: SynSource | null) {
+  /**
+   * @param protocol of the function: all its sockets are of one kind
+   * @param notice is told what clients lost
+   */
+  constructor(
+    epoll: Epoll,
+    ports: HeldPorts,
+    options: {
+      readonly protocol: TransportProtocol;
+      readonly syns: SynSource | null;
+      notice(text: string): void;
+    },
+  ) {
+    const { protocol, syns } = options;
     this.#epoll = epoll;
+    this.#notice = (text) => options.notice(text);
     this.#protocol = protocol;
     this.#syns = syns;
     this.#ports = ports;
@@ -94,7 +108,7 @@ export class HeldListeners implements Disposable {
     }
     for (const { fd, address } of previous) {
       if (this.#protocol === "udp") {
-        if (!listeners.some((next) => isSameSocket(next.fd, fd))) passDatagrams(fd);
+        if (!listeners.some((next) => isSameSocket(next.fd, fd))) this.#pass(fd, address.port);
         continue;
       }
       // The kernel moves a queue only to a socket bound alike; others are relayed (lazy start, a changed address).
@@ -102,6 +116,12 @@ export class HeldListeners implements Disposable {
         this.relayed += relayQueued(this.#epoll, fd, address.port);
     }
     this.#close(previous);
+  }
+
+  #pass(fd: Fd, port: number): void {
+    const { passed, lost, why } = passDatagrams(fd);
+    if (why !== null)
+      this.#notice(`port ${port}: ${lost} of ${passed + lost} waiting datagrams were lost: ${why}`);
   }
 
   /** Opens a listener where no process has one: lazy start, an adopted image. Throws SyscallError EADDRINUSE. */

@@ -14,18 +14,44 @@ import type { Fd } from "../../ffi/fd.ts";
 /** More than a receive buffer can hold: a bound for the loop, not for clients. */
 const maxDatagrams = 1_000_000;
 
-/** Sends on what waits in a held socket; the successor is bound already. Returns how many. @throws SyscallError */
-export function passDatagrams(held: Fd): number {
-  closeToStrangers(held);
+/** What became of the datagrams that waited. */
+export interface PassedDatagrams {
+  readonly passed: number;
+  readonly lost: number;
+  /** Why the last one was lost; `null` when none was. */
+  readonly why: string | null;
+}
+
+/**
+ * Sends on what waits in a held socket; the successor is bound already. A datagram that the machine does not let through
+ * (a packet filter, loopback that is down) is lost, as the network may lose any, and is counted: it must not cost the
+ * wake.
+ */
+export function passDatagrams(held: Fd): PassedDatagrams {
+  let passed = 0;
+  let lost = 0;
+  let why: string | null = null;
   using forwarder = new DatagramForwarder();
-  let count = 0;
-  for (; count < maxDatagrams; count++) {
+  try {
+    closeToStrangers(held);
+  } catch (error) {
+    why = words(error);
+  }
+  while (passed + lost < maxDatagrams) {
     const datagram = receiveDatagram(held);
     if (datagram === null) break;
-    forwarder.send(datagram);
+    try {
+      forwarder.send(datagram);
+      passed += 1;
+    } catch (error) {
+      lost += 1;
+      why = words(error);
+    }
   }
-  return count;
+  return { passed, lost, why };
 }
+
+const words = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Throws away what waits, so that a wake that failed is not tried again for it. Returns how many. */
 export function discardDatagrams(held: Fd): number {
