@@ -2,7 +2,7 @@
 import koffi from "koffi";
 import { Fd } from "./fd.ts";
 import { checked, errno, lastErrno, libc, SyscallError } from "./libc.ts";
-import { AF_INET, AF_INET6, localAddress, setReusePort } from "./socket.ts";
+import { AF_INET, AF_INET6, localAddress, loopback, setReusePort } from "./socket.ts";
 import type { InetAddress, ListenAddress } from "./socket.ts";
 
 const cSocket = libc.func("int socket(int, int, int)");
@@ -83,18 +83,11 @@ export function closeToStrangers(fd: Fd): void {
   const own = localAddress(fd);
   if (own === null) throw new SyscallError("connect", errno.EINVAL, "not an inet socket");
   const any = own.address.every((byte) => byte === 0);
-  const address = any ? loopbackBytes(own.family) : own.address;
-  const raw = encode({ family: own.family, address, port: discardPort });
+  const raw = encode(any ? loopback(own.family, discardPort) : { ...own, port: discardPort });
   checked(cConnect(fd.number, raw, raw.length) as number, "connect");
 }
 
 const discardPort = 9;
-
-function loopbackBytes(family: InetAddress["family"]): Uint8Array {
-  return family === AF_INET
-    ? Uint8Array.of(127, 0, 0, 1)
-    : Uint8Array.from({ length: 16 }, (_, at) => (at === 15 ? 1 : 0));
-}
 
 /** A datagram as it came: addresses of one family, IPv4 also where it came in on an IPv6 socket. */
 export interface Datagram {
@@ -151,15 +144,18 @@ export function receiveDatagram(fd: Fd): Datagram | null {
   const family = view.getUint16(nameAt, true);
   const at = family === AF_INET ? nameAt + 4 : nameAt + 8;
   const from = bytes.slice(at, at + (family === AF_INET ? 4 : 16));
-  const to =
-    targetOf(view, bytes) ??
-    (own.address.every((byte) => byte === 0) ? loopbackBytes(own.family) : own.address);
   const data = bytes.slice(dataAt, dataAt + got);
-  const sourcePort = view.getUint16(nameAt + 2, false);
-  return { source: plain(from, sourcePort), target: plain(to, own.port), data };
+  const source = plain(from, view.getUint16(nameAt + 2, false));
+  const target = plain(targetOf(view, bytes) ?? own.address, own.port);
+  // Bound to any address, or to one of the other family (an IPv4 client of an IPv6 socket).
+  const known = target.family === source.family && target.address.some((byte) => byte !== 0);
+  return { source, target: known ? target : loopback(source.family, own.port), data };
 }
 
-/** Address in the packet's header, from the control message. */
+/**
+ * Address of this machine that a packet was for, from the control message; `null` where it was for many (multicast), so
+ * that nothing sent on leaves the machine.
+ */
 function targetOf(view: DataView, bytes: Uint8Array): Uint8Array | null {
   const end = controlAt + Number(view.getBigUint64(40, true));
   for (let at = controlAt; at + 16 <= end;) {
@@ -167,13 +163,25 @@ function targetOf(view: DataView, bytes: Uint8Array): Uint8Array | null {
     const level = view.getInt32(at + 8, true);
     const type = view.getInt32(at + 12, true);
     // struct in_pktinfo: index, address to answer from, address of the header. struct in6_pktinfo: address, index.
-    if (level === IPPROTO_IP && type === IP_PKTINFO) return bytes.slice(at + 24, at + 28);
-    if (level === IPPROTO_IPV6 && type === IPV6_PKTINFO) return bytes.slice(at + 16, at + 32);
+    // The second is 0 in what came before it was asked for, and not that of the header for a broadcast.
+    if (level === IPPROTO_IP && type === IP_PKTINFO) {
+      const answering = bytes.slice(at + 20, at + 24);
+      const address = answering.some((byte) => byte !== 0) ? answering : bytes.slice(at + 24, at + 28);
+      return (address[0] ?? 0) >= firstMulticast4 ? null : address;
+    }
+    if (level === IPPROTO_IPV6 && type === IPV6_PKTINFO) {
+      const address = bytes.slice(at + 16, at + 32);
+      return address[0] === multicast6 ? null : address;
+    }
     if (length < 16) return null;
     at += (length + 7) & ~7;
   }
   return null;
 }
+
+/** 224.0.0.0/4, and what is above it; ff00::/8. */
+const firstMulticast4 = 224;
+const multicast6 = 0xff;
 
 /** ::ffff:1.2.3.4 is 1.2.3.4. */
 function plain(address: Uint8Array, port: number): InetAddress {
