@@ -31,9 +31,12 @@ const volatile struct {
 	__u32 reserved;
 	/* Network namespace that counts; 0: all. Trial restores bind and accept in private ones. */
 	__u64 host_netns_cookie;
-} settings = { .abi_version = 1 };
+} settings = { .abi_version = 2 };
 
-/* Index: port. Not 0: the engine holds its listener. */
+#define HELD_TCP 1
+#define HELD_UDP 2
+
+/* Index: port. HELD_*: the engine holds its listener, or its UDP socket. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, PORTS);
@@ -69,8 +72,8 @@ static __always_inline int reuse_held_port(struct bpf_sock_addr *ctx)
 	__u8 *held = bpf_map_lookup_elem(&held_ports, &port);
 	int on = 1;
 
-	/* A UDP port of the same number is none of ours. */
-	if (!held || !*held || ctx->type != SOCK_STREAM)
+	/* A port of the same number and the other protocol is none of ours. */
+	if (!held || *held != (ctx->type == SOCK_STREAM ? HELD_TCP : HELD_UDP))
 		return 1;
 	if (foreign_netns(bpf_get_netns_cookie(ctx)))
 		return 1;
@@ -113,6 +116,32 @@ int count_connections(struct bpf_sock_ops *ctx)
 		__sync_fetch_and_add(&entry->closed_total, 1);
 	}
 	entry->last_change_ns = bpf_ktime_get_ns();
+	return 1;
+}
+
+/*
+ * UDP has no connections: any datagram to a held port counts as activity. Runs for every packet that a function gets, and
+ * so is attached only where there is a UDP function.
+ */
+SEC("cgroup_skb/ingress")
+int count_datagrams(struct __sk_buff *ctx)
+{
+	struct port_activity_entry *entry;
+	struct bpf_sock *sk = ctx->sk;
+	__u32 port;
+	__u8 *held;
+
+	if (sk)
+		sk = bpf_sk_fullsock(sk);
+	if (!sk || sk->protocol != IPPROTO_UDP)
+		return 1;
+	port = sk->src_port; /* host byte order */
+	held = bpf_map_lookup_elem(&held_ports, &port);
+	if (!held || *held != HELD_UDP)
+		return 1;
+	entry = bpf_map_lookup_elem(&port_activity, &port);
+	if (entry)
+		entry->last_change_ns = bpf_ktime_get_coarse_ns();
 	return 1;
 }
 

@@ -15,5 +15,6 @@
 #define SOL_SOCKET 1
 #define SO_REUSEPORT 15
 #define SOCK_STREAM 1
+#define IPPROTO_UDP 17
 
 #endif

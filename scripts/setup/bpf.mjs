@@ -1,5 +1,6 @@
 // @ts-check
-import { existsSync, mkdirSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { release } from "node:os";
 import { basename } from "node:path";
 import { EXIT_MACHINE, SetupError } from "./errors.mjs";
@@ -20,6 +21,8 @@ const TRIPLET = process.arch === "arm64" ? "aarch64-linux-gnu" : "x86_64-linux-g
 const FLAGS = [
   "-target",
   "bpf",
+  // 32-bit operations and compare-and-swap (Linux 5.12).
+  "-mcpu=v3",
   "-g",
   "-O2",
   "-Wall",
@@ -34,6 +37,9 @@ const FLAGS = [
 const programs = () => filesBelow(SOURCES, (path) => path.endsWith(".bpf.c"));
 const inputs = () =>
   hashOf({ files: filesBelow(SOURCES, (path) => /\.[ch]$/.test(path)), words: [release(), ...FLAGS] });
+
+/** Beside each object: what the engine compares its bytes with before it loads them. @param {string} object */
+const checksumOf = (object) => `${object}.sha256`;
 
 /** @param {string} source */
 const objectOf = (source) => `${OUTPUT}/${basename(source, ".c")}.o`;
@@ -81,7 +87,13 @@ export const bpf = {
           output: result.stderr,
         });
       }
+      const object = objectOf(source);
+      writeWhole(
+        checksumOf(object),
+        `${createHash("sha256").update(readFileSync(object)).digest("hex")}  ${basename(object)}\n`,
+      );
     }
-    writeStamp("bpf", { inputs: before, outputs: [VMLINUX, ...programs().map(objectOf)] });
+    const objects = programs().map(objectOf);
+    writeStamp("bpf", { inputs: before, outputs: [VMLINUX, ...objects, ...objects.map(checksumOf)] });
   },
 };

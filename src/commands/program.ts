@@ -21,6 +21,7 @@ import { tapCommand } from "./tap.ts";
 import { upCommand } from "./up.ts";
 import { validateCommand } from "./validate.ts";
 import { wakesCommand } from "./wakes.ts";
+import { xdpCommand } from "./xdp.ts";
 
 export function buildProgram(): Command {
   const program = new Command("aether")
@@ -49,6 +50,7 @@ export function buildProgram(): Command {
     tapCommand(),
     doctorCommand(),
     planCommand(),
+    xdpCommand(),
     benchCommand(),
     completionCommand(program),
   ];

@@ -5,7 +5,7 @@ import { AetherError } from "../protocol/errors.ts";
 import type { EngineEvent, EventBody } from "../protocol/events.ts";
 import { enginePaths } from "../protocol/paths.ts";
 import type { NumberedWake } from "../protocol/wakes.ts";
-import type { ConnectionCounts, EngineView, FunctionView } from "../protocol/views.ts";
+import type { ConnectionCounts, DataPlaneView, EngineView, FunctionView } from "../protocol/views.ts";
 import type { ControlCore, CoreChange } from "./api/control-core.ts";
 import { ChangePublisher } from "./change-publisher.ts";
 import { validationError } from "./config/format-problems.ts";
@@ -66,6 +66,7 @@ export class Engine implements ControlCore {
   readonly #states: ChangePublisher<"state">;
   #config: AetherConfig;
   #order: readonly string[];
+  #dataPlane: DataPlaneView | null = null;
   #readyCount = 0;
   #phase: EngineView["engine"]["phase"] = "starting";
   /** Reloads one after another. */
@@ -142,6 +143,9 @@ export class Engine implements ControlCore {
         return this.#janitor.discard(news.path);
       case "seal":
         return this.#janitor.seal(news.image);
+      case "data-plane":
+        this.#dataPlane = news.view;
+        return this.#states.mark("state");
       case "failed":
         if (this.#phase !== "stopping") this.#options.onFatal(AetherError.from(news.error));
         return;
@@ -184,6 +188,7 @@ export class Engine implements ControlCore {
         readyCount: this.#readyCount,
         criuVersion: this.#options.criu.version,
         hostChanges: this.#options.hostChanges,
+        dataPlane: this.#dataPlane,
       },
       functions: this.#order.flatMap((id) => this.#views.get(id) ?? []),
     };

@@ -1,5 +1,5 @@
 /** What a newly read configuration means for a running engine. */
-import type { AetherConfig } from "../protocol/config.ts";
+import type { AetherConfig, DataPlaneConfig } from "../protocol/config.ts";
 import type { ReloadResponse } from "../protocol/control.ts";
 import { diffConfig } from "./config/diff.ts";
 import type { ReactorApply } from "./reactor/reactor-messages.ts";
@@ -16,7 +16,8 @@ export function planReload(before: AetherConfig, read: AetherConfig): ReloadPlan
   // The name is how this engine is found, its snapshots lie where they lie, its CRIUs are started, and scrapers know the
   // address of its metrics: these stay until it is started again.
   const { name, snapshotDir, breakpoints, metrics } = before.engine;
-  const config = { ...read, engine: { ...read.engine, name, snapshotDir, breakpoints, metrics } };
+  const dataPlane = followed(before.engine.dataPlane, read.engine.dataPlane);
+  const config = { ...read, engine: { ...read.engine, name, snapshotDir, breakpoints, metrics, dataPlane } };
   const { added, changed, removed, unchanged } = diffConfig(before, config);
   const ids = (entries: readonly { readonly id: string }[]): string[] => entries.map(({ id }) => id);
   return {
@@ -31,4 +32,9 @@ export function planReload(before: AetherConfig, read: AetherConfig): ReloadPlan
     },
     response: { added: ids(added), changed: ids(changed), removed: ids(removed), unchanged: ids(unchanged) },
   };
+}
+
+/** What a reload makes of the data plane: its interfaces. Whether there is one, and its mode, are those of the start. */
+function followed(now: DataPlaneConfig | null, next: DataPlaneConfig | null): DataPlaneConfig | null {
+  return now === null || next === null ? now : { ...now, interfaces: next.interfaces };
 }

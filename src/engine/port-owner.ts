@@ -16,7 +16,7 @@ function engineOf(pid: number | null): string | null {
 
 /** `engine shop (pid 123)`, `prometheus (pid 123)`, or words for a program that cannot be seen. */
 export function describeListener(port: number): string {
-  const owner = ownerOf(listeningPorts().get(port) ?? []);
+  const owner = ownerOf(listeningPorts("tcp").get(port) ?? []);
   const engine = engineOf(owner.pid);
   return engine === null ? describeOwner(owner) : `engine ${engine} (pid ${owner.pid})`;
 }

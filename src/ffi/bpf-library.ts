@@ -28,14 +28,19 @@ function bind(library: ReturnType<typeof koffi.load>) {
     close: library.func("void bpf_object__close(void*)"),
     nextProgram: library.func("void* bpf_object__next_program(void*, void*)"),
     findProgram: library.func("void* bpf_object__find_program_by_name(void*, const char*)"),
+    programName: library.func("const char* bpf_program__name(void*)"),
+    programType: library.func("int bpf_program__type(void*)"),
     programFd: library.func("int bpf_program__fd(void*)"),
-    createLink: library.func("int bpf_link_create(int, int, int, void*)"),
+    setAutoload: library.func("int bpf_program__set_autoload(void*, bool)"),
+    runProgram: library.func("int bpf_prog_test_run_opts(int, void*)"),
     setLogBuffer: library.func("int bpf_program__set_log_buf(void*, void*, size_t)"),
     findMap: library.func("void* bpf_object__find_map_by_name(void*, const char*)"),
     nextMap: library.func("void* bpf_object__next_map(void*, void*)"),
     mapName: library.func("const char* bpf_map__name(void*)"),
     mapFd: library.func("int bpf_map__fd(void*)"),
     mapInitial: library.func("void* bpf_map__initial_value(void*, void*)"),
+    setMapEntries: library.func("int bpf_map__set_max_entries(void*, uint32_t)"),
+    reuseMap: library.func("int bpf_map__reuse_fd(void*, int)"),
     mapEntries: library.func("uint32_t bpf_map__max_entries(void*)"),
     mapKeySize: library.func("uint32_t bpf_map__key_size(void*)"),
     mapValueSize: library.func("uint32_t bpf_map__value_size(void*)"),
@@ -43,6 +48,16 @@ function bind(library: ReturnType<typeof koffi.load>) {
     update: library.func("int bpf_map_update_elem(int, void*, void*, uint64_t)"),
     remove: library.func("int bpf_map_delete_elem(int, void*)"),
     attachCgroup: library.func("void* bpf_program__attach_cgroup(void*, int)"),
+    createLink: library.func("int bpf_link_create(int, int, int, void*)"),
+    updateLink: library.func("int bpf_link_update(int, int, void*)"),
+    detachLink: library.func("int bpf_link_detach(int)"),
+    pin: library.func("int bpf_obj_pin(int, const char*)"),
+    openPin: library.func("int bpf_obj_get(const char*)"),
+    queryXdp: library.func("int bpf_xdp_query(int, int, void*)"),
+    programById: library.func("int bpf_prog_get_fd_by_id(uint32_t)"),
+    mapById: library.func("int bpf_map_get_fd_by_id(uint32_t)"),
+    objectInfo: library.func("int bpf_obj_get_info_by_fd(int, void*, void*)"),
+    possibleCpus: library.func("int libbpf_num_possible_cpus()"),
     destroyLink: library.func("int bpf_link__destroy(void*)"),
     setPrint: library.func("void* libbpf_set_print(void*)"),
     version: library.func("const char* libbpf_version_string()"),
@@ -59,6 +74,11 @@ export function libbpf(): ReturnType<typeof bind> {
     bound.setPrint(null);
   }
   return bound;
+}
+
+/** Processors there may ever be: per-processor data has a place for each, also where fewer are on. */
+export function possibleCpus(): number {
+  return libbpf().possibleCpus() as number;
 }
 
 /** As "v1.1". */

@@ -92,8 +92,8 @@ export class MappedArray implements Disposable {
   constructor({ name, entries, valueBytes }: MapShape, fd: number) {
     this.stride = (valueBytes + 7) & ~7;
     this.#sizeBytes = entries * this.stride;
-    const address = cMmap(null, this.#sizeBytes, PROT_READ_WRITE, MAP_SHARED, fd, 0) as Pointer;
-    if (address === null || address === MAP_FAILED) throw mapError(name, "mapped", errnoName(lastErrno()));
+    const address = mapMemory(new Fd(fd), PROT_READ_WRITE, this.#sizeBytes, 0);
+    if (address === null) throw mapError(name, "mapped", errnoName(lastErrno()));
     this.#address = address;
     this.#view = new DataView(koffi.view(address, this.#sizeBytes));
   }
@@ -112,7 +112,13 @@ export class MappedArray implements Disposable {
   }
 }
 
-function mapError(name: string, doing: string, why: string): AetherError {
+/** A map's memory, shared; `null` when that fails, with errno set. */
+export function mapMemory(fd: Fd, protection: number, bytes: number, offset: number): bigint | null {
+  const address = cMmap(null, bytes, protection, MAP_SHARED, fd.number, offset) as Pointer;
+  return address === MAP_FAILED ? null : address;
+}
+
+export function mapError(name: string, doing: string, why: string): AetherError {
   return new AetherError("AE_BPF_MAP_OPERATION_FAILED", `the BPF map ${name} cannot be ${doing}`, {
     why,
     hint: "Linux 5.14 or newer is needed, and a map that belongs to this version: `npm run setup`.",

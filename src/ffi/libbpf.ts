@@ -6,12 +6,14 @@ import type { Pointer } from "./bpf-library.ts";
 import { attachToCgroup } from "./bpf-link.ts";
 import type { BpfLink } from "./bpf-link.ts";
 import { loadError, VerifierLogs } from "./bpf-logs.ts";
-import { BpfMap } from "./bpf-map.ts";
+import { BpfMap, mapError } from "./bpf-map.ts";
 import type { MappedArray } from "./bpf-map.ts";
+import { BpfProgram } from "./bpf-program.ts";
 import type { Fd } from "./fd.ts";
 import { errnoName, lastErrno } from "./libc.ts";
 
 export { BpfMap, MappedArray } from "./bpf-map.ts";
+export { BpfProgram } from "./bpf-program.ts";
 export { BpfLink } from "./bpf-link.ts";
 export { libbpfVersion } from "./bpf-library.ts";
 
@@ -20,6 +22,19 @@ export type BpfSource = string | { readonly name: string; readonly bytes: Uint8A
 
 /** Sets `const volatile` variables by their offset in .rodata; the view is dead after the call. */
 export type SetConstants = (rodata: DataView) => void;
+
+/** What is decided of an object before it is loaded. */
+export interface LoadChoices {
+  /** Map -> entries, instead of those in the object. */
+  readonly entries?: Readonly<Record<string, number>>;
+  /** Map -> one that is there already, and is used in its place. */
+  readonly reuse?: Readonly<Record<string, BpfMap>>;
+  /** The only program to load; the others stay away from the verifier. */
+  readonly program?: string;
+}
+
+/** BPF_PROG_TYPE_XDP (linux/bpf.h) */
+const xdpType = 6;
 
 /** A loaded object. Closing it detaches and unmaps what was made through it; each of these may be closed before. */
 export class BpfObject implements Disposable {
@@ -33,12 +48,13 @@ export class BpfObject implements Disposable {
   }
 
   /** @throws AetherError AE_BPF_LOAD_FAILED, or AE_BPF_VERIFICATION_FAILED with the verifier's last lines */
-  static load(source: BpfSource, setConstants?: SetConstants): BpfObject {
+  static load(source: BpfSource, setConstants?: SetConstants, choices: LoadChoices = {}): BpfObject {
     const name = typeof source === "string" ? source : source.name;
     const object = new BpfObject(name, openObject(source, name));
     using logs = new VerifierLogs(object.#pointer);
     try {
       if (setConstants !== undefined) object.#withRodata(setConstants);
+      object.#choose(choices);
       const result = libbpf().load(object.#pointer) as number;
       if (result < 0) throw loadError(name, -result, logs.lastLines());
       return object;
@@ -46,6 +62,47 @@ export class BpfObject implements Disposable {
       object[Symbol.dispose]();
       throw error;
     }
+  }
+
+  /** Names of an object's XDP programs, without loading it. @throws AetherError AE_BPF_LOAD_FAILED */
+  static xdpPrograms(source: BpfSource): string[] {
+    const name = typeof source === "string" ? source : source.name;
+    using object = new BpfObject(name, openObject(source, name));
+    return [...object.#programs()].flatMap((each) => (each.type === xdpType ? [each.name] : []));
+  }
+
+  *#programs(): Generator<{ readonly name: string; readonly type: number; readonly pointer: bigint }> {
+    const { nextProgram, programName, programType } = libbpf();
+    for (let at = nextProgram(this.#pointer, null) as Pointer; at !== null;) {
+      yield { name: programName(at) as string, type: programType(at) as number, pointer: at };
+      at = nextProgram(this.#pointer, at) as Pointer;
+    }
+  }
+
+  #choose({ entries = {}, reuse = {}, program }: LoadChoices): void {
+    const { findMap, setMapEntries, reuseMap, setAutoload } = libbpf();
+    const change = (name: string, how: (map: bigint) => number): void => {
+      const map = findMap(this.#pointer, name) as Pointer;
+      if (map === null) throw this.#noMap(name, "there is none of this name");
+      const result = how(map);
+      if (result < 0) throw mapError(name, "set up", errnoName(-result));
+    };
+    for (const [name, count] of Object.entries(entries))
+      change(name, (map) => setMapEntries(map, count) as number);
+    for (const [name, existing] of Object.entries(reuse))
+      change(name, (map) => reuseMap(map, existing.fd) as number);
+    if (program === undefined) return;
+    for (const { name, pointer } of this.#programs()) if (name !== program) setAutoload(pointer, false);
+  }
+
+  /** A loaded program by its name. @throws AetherError AE_BPF_LOAD_FAILED when there is none */
+  program(name: string): BpfProgram {
+    const found = libbpf().findProgram(this.#pointer, name) as Pointer;
+    if (found !== null) return this.#own(new BpfProgram(name, libbpf().programFd(found) as number));
+    throw new AetherError("AE_BPF_LOAD_FAILED", `the BPF object ${this.name} has no program ${name}`, {
+      hint: `Its programs: ${[...this.#programs()].map((each) => each.name).join(", ")}.`,
+      data: { object: this.name, program: name },
+    });
   }
 
   get #pointer(): bigint {

@@ -109,6 +109,19 @@ export function setReusePort(fd: Fd, on = true): void {
   setFlag(fd, SOL_SOCKET, SO_REUSEPORT, on);
 }
 
+const TCP_DEFER_ACCEPT = 9;
+
+/**
+ * A listener shows a connection only once its client has sent data, or after so long; 0: at once (tcp(7)). The kernel
+ * counts the time in retransmissions, and so it is the next longer one of 1, 3, 7, 15, 31, 63 seconds.
+ */
+export function setDeferAccept(fd: Fd, seconds: number): void {
+  checked(
+    cSetsockopt(fd.number, IPPROTO_TCP, TCP_DEFER_ACCEPT, new Int32Array([seconds]), 4) as number,
+    "setsockopt",
+  );
+}
+
 /** `listen` again raises the backlog of a listening socket (net/ipv4/af_inet.c, inet_listen). */
 export function listen(fd: Fd, backlog: number): void {
   checked(cListen(fd.number, backlog) as number, "listen");

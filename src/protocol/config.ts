@@ -19,6 +19,8 @@ export interface WarmupRequest {
   readonly ignoreHeaders: readonly string[];
 }
 
+export type TransportProtocol = "tcp" | "udp";
+
 export interface UserConfig {
   readonly name: string;
   readonly uid: number;
@@ -45,6 +47,8 @@ export interface FunctionConfig {
   readonly program: string;
   readonly cwd: string;
   readonly triggerPort: number | null;
+  /** Of the trigger port. */
+  readonly protocol: TransportProtocol;
   readonly ready: ReadyRule;
   readonly readyTimeoutMs: number;
   /** Values are secret: never printed, logged or sent to a console. */
@@ -56,6 +60,10 @@ export interface FunctionConfig {
   readonly start: "snapshot" | "running" | "lazy";
   readonly idle: IdleConfig;
   readonly connections: "refuse" | "close" | "keep";
+  /** What wakes it: a completed handshake, the first SYN, or the first data of a client. */
+  readonly wakeOn: "connection" | "syn" | "data";
+  /** SYNs over it are dropped; `null`: no limit. */
+  readonly maxConnectionsPerSecond: number | null;
   readonly restoreBudgetMs: number;
   readonly onViolation: "fail" | "serve";
   readonly onRestoreFailure: "fail" | "cold";
@@ -81,6 +89,14 @@ export interface MetricsConfig {
   readonly port: number;
 }
 
+/** XDP programs on interfaces: packets counted and routed by port. */
+export interface DataPlaneConfig {
+  readonly interfaces: readonly string[];
+  readonly mode: "auto" | "native" | "generic";
+  /** Whether the engine refuses to start without it. */
+  readonly required: boolean;
+}
+
 export interface EngineConfig {
   readonly name: string;
   /** Snapshots live in `<snapshotDir>/aether-<name>`. */
@@ -98,6 +114,8 @@ export interface EngineConfig {
   readonly memoryBudgetBytes: number | null;
   /** `null`: off. */
   readonly metrics: MetricsConfig | null;
+  /** `null`: off. */
+  readonly dataPlane: DataPlaneConfig | null;
 }
 
 export interface AetherConfig {

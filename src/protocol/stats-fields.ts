@@ -42,7 +42,8 @@ type ValueOf<K extends FieldKind> = K extends { readonly type: "text" }
 export type ValuesOf<F extends Fields> = { readonly [Name in keyof F]: ValueOf<F[Name]["kind"]> };
 
 /** `NoInfer`: the table around it must not widen the kind to any kind. */
-interface FieldOf<K extends FieldKind, R extends Field["role"]> {
+/** A field of a table by its name. */
+export interface FieldOf<K extends FieldKind, R extends Field["role"]> {
   readonly kind: NoInfer<K>;
   readonly role: R;
   readonly doc: string;

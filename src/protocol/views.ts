@@ -75,6 +75,19 @@ export interface ConnectionCounts {
   readonly functions: readonly ConnectionCount[];
 }
 
+/** The data plane as the engine believes it to be; `aether doctor` compares that with the kernel. */
+export interface DataPlaneView {
+  readonly interfaces: readonly {
+    readonly name: string;
+    readonly mode: "native" | "generic" | "offloaded";
+    readonly programId: number;
+  }[];
+  /** Kernel id of port_redirect_map. */
+  readonly portMapId: number;
+  /** What it should hold; `pid` 0: asleep. */
+  readonly ports: readonly { readonly port: number; readonly pid: number; readonly address: string }[];
+}
+
 export interface EngineView {
   readonly engine: {
     readonly name: string;
@@ -88,6 +101,8 @@ export interface EngineView {
     readonly criuVersion: string;
     /** What was changed on the host, in words, and is put back on leaving. */
     readonly hostChanges: readonly string[];
+    /** `null`: off. */
+    readonly dataPlane: DataPlaneView | null;
   };
   readonly functions: readonly FunctionView[];
 }

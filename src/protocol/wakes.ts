@@ -34,7 +34,7 @@ export interface WakeRecord {
   /** `null`: there was none, the wake failed. */
   readonly instance: string | null;
   readonly tier: WakeTier;
-  /** "connection", "data", or the order of a person. */
+  /** "connection", "syn", "data", or the order of a person. */
   readonly cause: string;
   /** Wall clock when it was seen. */
   readonly seenAtMs: number;

@@ -39,6 +39,8 @@ export interface TestEngineOptions {
   readonly engine?: Readonly<Record<string, unknown>>;
   /** Resolve when all functions were brought to their first states (default), or once the socket accepts. */
   readonly until?: "ready" | "started";
+  /** A process whose network namespace it runs in. */
+  readonly neighbour?: number;
   /** Folders and name of an earlier engine, to start as its successor. */
   readonly after?: TestEngine;
 }
@@ -55,11 +57,13 @@ export class TestEngine implements AsyncDisposable {
   readonly #requests: ControlRequests;
   readonly #waiting = new Set<() => void>();
 
-  private constructor(name: string, folder: string, configFile: string) {
+  private constructor(name: string, folder: string, configFile: string, neighbour: number | null) {
     this.name = name;
     this.folder = folder;
     this.configFile = configFile;
-    this.child = spawn(process.execPath, [cli, "--headless", "--json", "-c", configFile], {
+    const words = [process.execPath, cli, "--headless", "--json", "-c", configFile];
+    if (neighbour !== null) words.unshift("nsenter", "-n", "-t", String(neighbour));
+    this.child = spawn(words[0] ?? "", words.slice(1), {
       env: this.env,
       cwd: folder,
       stdio: ["ignore", "pipe", "pipe"],
@@ -104,7 +108,7 @@ export class TestEngine implements AsyncDisposable {
     writeConfig(configFile, { ...ownEngine(name), ...options.engine }, options.functions);
     const { mkdirSync } = await import("node:fs");
     mkdirSync(snapshotDir, { recursive: true, mode: 0o700 });
-    const engine = new TestEngine(name, folder, configFile);
+    const engine = new TestEngine(name, folder, configFile, options.neighbour ?? null);
     const total = options.functions.length;
     await engine.waitFor(
       (event) => (options.until === "started" ? true : event.type === "progress" && event.ready === total),

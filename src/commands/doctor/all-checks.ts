@@ -4,6 +4,7 @@ import type { GlobalOptions } from "../globals.ts";
 import { capabilitiesCheck } from "./capabilities.ts";
 import type { Check } from "./check.ts";
 import { criuWorksCheck, libCriuCheck } from "./criu-works.ts";
+import { dataPlaneCheck } from "./data-plane-check.ts";
 import { cgroupCheck, kernelCheck, libbpfCheck, migrateCheck, nodeCheck } from "./machine-checks.ts";
 import { hugePagesCheck, swapCheck } from "./memory-checks.ts";
 import { restoreSpeedChecks } from "./restore-speed.ts";
@@ -22,6 +23,7 @@ export async function allChecks(globals: GlobalOptions): Promise<readonly Check[
     swapCheck,
     migrateCheck,
     libbpfCheck,
+    dataPlaneCheck(globals),
     criuCheck,
     libCriuCheck,
     criuWorksCheck(folder),

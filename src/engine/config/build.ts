@@ -71,6 +71,7 @@ export function buildConfig(data: unknown, context: BuildContext): BuildResult {
         restoreBudgetMs: engine.restore_budget_ms,
         onViolation: engine.on_violation,
         logLevel: engine.log_level,
+        dataPlane: engine.data_plane === "off" ? null : engine.data_plane,
         maxParallelRestores: engine.max_parallel_restores ?? Math.min(256, context.machine.cores),
         warmPool: engine.warm_pool ?? null,
         breakpoints: engine.breakpoints,

@@ -2,6 +2,7 @@
 import type { Draft, FunctionDraft } from "./draft.ts";
 import { finding } from "./finding.ts";
 import type { ConfigPath, Finding } from "./finding.ts";
+import type { FunctionInput } from "./schema.ts";
 import { formatDuration } from "./units.ts";
 
 /** What the kernel and the launcher take at once: every text with its overhead on the wire. */
@@ -56,7 +57,7 @@ function duplicates(draft: Draft, lineOf: LineOf): Finding[] {
   return findings;
 }
 
-function contradictions(entry: FunctionDraft): Finding[] {
+function contradictions(entry: FunctionDraft, dataPlane: Draft["engine"]["data_plane"]): Finding[] {
   const { fields, written } = entry;
   const found: Finding[] = [];
   const add = (field: ConfigPath, message: string, hint: string): void =>
@@ -77,8 +78,30 @@ function contradictions(entry: FunctionDraft): Finding[] {
       add(["ready"], "ready: {http: ...} needs a trigger_port", hint);
     if (fields.warmup !== undefined && fields.warmup.length > 0)
       add(["warmup"], "warmup needs a trigger_port", hint);
+    if (written.has("wake_on")) add(["wake_on"], "wake_on needs a trigger_port", hint);
+    if (fields.max_connections_per_second !== undefined)
+      add(["max_connections_per_second"], "max_connections_per_second needs a trigger_port", hint);
     if (fields.start === "lazy")
       add(["start"], "start: lazy needs a trigger_port: nothing else would ever start the function", hint);
+  }
+  if (fields.protocol === "udp") {
+    const udp = (key: keyof FunctionInput, what: string): void =>
+      add([key], `${what} needs protocol: tcp`, "Leave it out, or leave out protocol: udp.");
+    if (!written.has("trigger_port"))
+      add(["protocol"], "protocol: udp needs a trigger_port", "Add trigger_port.");
+    if (typeof fields.ready === "object") udp("ready", "ready: {http: ...}");
+    if (fields.warmup !== undefined && fields.warmup.length > 0) udp("warmup", "warmup");
+    if (fields.wake_on !== undefined && fields.wake_on !== "connection")
+      udp("wake_on", `wake_on: ${fields.wake_on}`);
+    if (fields.max_connections_per_second !== undefined)
+      udp("max_connections_per_second", "max_connections_per_second");
+  }
+  if (dataPlane === "off") {
+    const hint = "Add engine.data_plane: {interfaces: [lo]}, or leave it out.";
+    if (fields.wake_on === "syn")
+      add(["wake_on"], "wake_on: syn needs engine.data_plane, which sees the SYN", hint);
+    if (fields.max_connections_per_second !== undefined)
+      add(["max_connections_per_second"], "max_connections_per_second needs engine.data_plane", hint);
   }
   if (fields.sleep === "golden" && fields.connections === "keep") {
     add(
@@ -137,6 +160,9 @@ export function checkDraft(draft: Draft, lineOf: LineOf): Finding[] {
   return [
     ...metricsPort(draft),
     ...duplicates(draft, lineOf),
-    ...draft.functions.flatMap((entry) => [...contradictions(entry), ...environment(entry)]),
+    ...draft.functions.flatMap((entry) => [
+      ...contradictions(entry, draft.engine.data_plane),
+      ...environment(entry),
+    ]),
   ];
 }

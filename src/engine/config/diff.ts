@@ -9,6 +9,8 @@ const liveFields: ReadonlySet<keyof FunctionConfig> = new Set([
   "onViolation",
   "onRestoreFailure",
   "connections",
+  "wakeOn",
+  "maxConnectionsPerSecond",
   "start",
   "stopSignal",
   "stopTimeoutMs",
@@ -25,6 +27,7 @@ const liveEngineFields: ReadonlySet<keyof EngineConfig> = new Set([
   "logLevel",
   "maxParallelRestores",
   "memoryBudgetBytes",
+  "dataPlane", // As far as a reload changes it: its interfaces.
 ]);
 
 export interface ChangedFunction {

@@ -1,6 +1,7 @@
 /** What a misspelt key or a wrong value was probably meant to be. */
 import type { ConfigPath } from "./finding.ts";
 import {
+  dataPlaneSchema,
   engineSchema,
   fileSchema,
   functionSchema,
@@ -16,6 +17,7 @@ const places: readonly { readonly prefix: string; readonly keys: readonly string
   { prefix: "", keys: Object.keys(fileSchema.shape) },
   { prefix: "engine.", keys: Object.keys(engineSchema.shape) },
   { prefix: "engine.metrics.", keys: Object.keys(metricsSchema.shape) },
+  { prefix: "engine.data_plane.", keys: Object.keys(dataPlaneSchema.shape) },
   { prefix: "functions[].", keys: Object.keys(functionSchema.shape) },
   { prefix: "functions[].idle.", keys: Object.keys(idleSchema.shape) },
   { prefix: "functions[].warmup[].", keys: Object.keys(warmupSchema.shape) },
@@ -75,6 +77,10 @@ const words: Readonly<Record<string, readonly string[]>> = {
   on_restore_failure: ["fail", "cold"],
   image: ["auto", "mapped", "stock"],
   metrics: ["off"],
+  protocol: ["tcp", "udp"],
+  wake_on: ["connection", "syn", "data"],
+  mode: ["auto", "native", "generic"],
+  data_plane: ["off"],
   log_level: ["error", "warn", "info", "debug"],
   suspend_after: ["never"],
   snapshot_after: ["never"],

@@ -87,8 +87,8 @@ export function checkReclaim(draft: Draft, machine: Machine): Finding[] {
 
 /** Trigger ports on which another program listens. `ownPorts` are those that the engine itself holds. */
 export function checkPortsFree(draft: Draft, ownPorts: ReadonlySet<number>): Finding[] {
-  const taken = listeningPorts();
-  return [...checkMetricsPort(draft, ownPorts, taken), ...checkTriggerPorts(draft, ownPorts, taken)];
+  const taken = { tcp: listeningPorts("tcp"), udp: listeningPorts("udp") };
+  return [...checkMetricsPort(draft, ownPorts, taken.tcp), ...checkTriggerPorts(draft, ownPorts, taken)];
 }
 
 /** Seen before anything is started: a second engine on one machine finds the first one's metrics here. */
@@ -115,10 +115,10 @@ function checkMetricsPort(
 function checkTriggerPorts(
   draft: Draft,
   ownPorts: ReadonlySet<number>,
-  taken: ReadonlyMap<number, readonly string[]>,
+  taken: Readonly<Record<"tcp" | "udp", ReadonlyMap<number, readonly string[]>>>,
 ): Finding[] {
-  return draft.functions.flatMap(({ index, fields: { trigger_port: port } }) => {
-    const inodes = port === undefined || ownPorts.has(port) ? undefined : taken.get(port);
+  return draft.functions.flatMap(({ index, fields: { trigger_port: port, protocol = "tcp" } }) => {
+    const inodes = port === undefined || ownPorts.has(port) ? undefined : taken[protocol].get(port);
     if (inodes === undefined) return [];
     const owner = describeOwner(ownerOf(inodes));
     return [

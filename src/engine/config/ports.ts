@@ -1,5 +1,6 @@
-/** Which program listens on a TCP port of this machine. */
+/** Which program waits for clients on a port of this machine. */
 import { readFileSync, readdirSync, readlinkSync } from "node:fs";
+import type { TransportProtocol } from "../../protocol/config.ts";
 
 export interface PortOwner {
   /** `null` where the process cannot be seen (another user's, another pid namespace). */
@@ -7,7 +8,8 @@ export interface PortOwner {
   readonly name: string | null;
 }
 
-const stateListen = "0A";
+/** A listener; a UDP socket that is bound and not connected. */
+const waitingStates = { tcp: "0A", udp: "07" } as const satisfies Record<TransportProtocol, string>;
 
 function read(path: string): string {
   try {
@@ -17,14 +19,15 @@ function read(path: string): string {
   }
 }
 
-/** Port -> inodes of the sockets that listen on it, in the network namespace of this process. */
-export function listeningPorts(): Map<number, string[]> {
+/** Port -> inodes of the sockets that wait for clients on it, in the network namespace of this process. */
+export function listeningPorts(protocol: TransportProtocol): Map<number, string[]> {
   const ports = new Map<number, string[]>();
-  for (const path of ["/proc/self/net/tcp", "/proc/self/net/tcp6"]) {
+  const state = waitingStates[protocol];
+  for (const path of [`/proc/self/net/${protocol}`, `/proc/self/net/${protocol}6`]) {
     for (const line of read(path).split("\n").slice(1)) {
       const columns = line.trim().split(/\s+/);
       const inode = columns[9];
-      if (columns[3] !== stateListen || inode === undefined) continue;
+      if (columns[3] !== state || inode === undefined) continue;
       const port = Number.parseInt(columns[1]?.split(":")[1] ?? "", 16);
       ports.set(port, [...(ports.get(port) ?? []), inode]);
     }

@@ -9,6 +9,7 @@ import { plainName } from "./finding.ts";
 import { behindColon } from "./parse-yaml.ts";
 import type { ParsedYaml } from "./parse-yaml.ts";
 import {
+  dataPlaneSchema,
   engineSchema,
   fileSchema,
   functionSchema,
@@ -19,7 +20,15 @@ import {
 import { nearest } from "./suggest.ts";
 
 const secretKeys = ["env", "headers", "body"];
-const openKeys = [fileSchema, engineSchema, functionSchema, idleSchema, metricsSchema, warmupSchema]
+const openKeys = [
+  fileSchema,
+  engineSchema,
+  dataPlaneSchema,
+  metricsSchema,
+  functionSchema,
+  idleSchema,
+  warmupSchema,
+]
   .flatMap((schema) => Object.keys(schema.shape))
   .concat("http")
   .filter((key) => !secretKeys.includes(key));

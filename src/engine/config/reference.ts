@@ -49,14 +49,18 @@ Every problem is reported at once, as \`file:line:column: message\`, and nothing
 fields below it is a problem when two functions have the same id or port, when another program listens on a port (a trigger port, or that of the metrics), when
 program, folder or user do not exist or the user may not use them, when a memory limit is below 8 MiB or above the
 machine, when settings contradict each other (\`snapshot_after\` shorter than \`suspend_after\`; \`ready: port\`,
-\`ready: {http: ...}\`, \`warmup\` or \`start: lazy\` without \`trigger_port\`; \`sleep: golden\` with \`connections: keep\`), when
+\`ready: {http: ...}\`, \`warmup\`, \`wake_on\`, \`max_connections_per_second\` or \`start: lazy\` without \`trigger_port\`;
+\`protocol: udp\` without \`trigger_port\` or with \`ready: {http: ...}\`, \`warmup\`, \`wake_on\` or \`max_connections_per_second\`;
+\`wake_on: syn\` or \`max_connections_per_second\` without \`engine.data_plane\`; \`sleep: golden\` with \`connections: keep\`), when
 command and environment of a function exceed ${maxProcessTextBytes / 1024} KiB, or the file ${maxFileBytes / 1024 / 1024} MiB.
 
 ## What a reload replaces
 
-A change of \`idle\`, \`restore_budget_ms\`, \`on_violation\`, \`on_restore_failure\`, \`connections\`, \`start\`, \`stop_signal\`,
-\`stop_timeout\`, \`warm_pool\`, \`ready_timeout\` or \`prove_deploy\` is applied to the function as it is. Any other change replaces its process and its
-snapshot. \`engine.name\`, \`engine.snapshot_dir\`, \`engine.breakpoints\` and \`engine.metrics\` take effect at the next start of the engine.
+A change of \`idle\`, \`restore_budget_ms\`, \`on_violation\`, \`on_restore_failure\`, \`connections\`, \`wake_on\`,
+\`max_connections_per_second\`, \`start\`, \`stop_signal\`, \`stop_timeout\`, \`warm_pool\`, \`ready_timeout\` or \`prove_deploy\` is applied to the function
+as it is. Any other change replaces its process and its snapshot. \`engine.data_plane.interfaces\` is followed, and the program on those that stay is replaced in one step.
+\`engine.name\`, \`engine.snapshot_dir\`, \`engine.breakpoints\`, \`engine.metrics\`, and \`engine.data_plane\` apart from its interfaces take effect at the next start
+of the engine.
 `;
 
 const code = (text: string): string => `\`${text.replaceAll("|", "\\|")}\``;
@@ -118,6 +122,7 @@ export function configurationReference(): string {
     ["Fields of the file", file],
     ["`engine`", file.properties?.["engine"]],
     ["`engine.metrics`", metricsOf(file)],
+    ["`engine.data_plane`", file.properties?.["engine"]?.properties?.["data_plane"]?.anyOf?.at(-1)],
     ["`functions[]`", entry],
     ["`functions[].idle`", entry?.properties?.["idle"]],
     ["`functions[].warmup[]`", entry?.properties?.["warmup"]?.items],

@@ -114,6 +114,35 @@ export const idleSchema = z.strictObject(
   rule("a mapping with suspend_after, snapshot_after, ignore_open, reclaim"),
 );
 
+/** XDP programs on interfaces. */
+export const dataPlaneSchema = z.strictObject(
+  {
+    interfaces: z
+      .array(
+        z
+          .string(rule("the name of a network interface"))
+          .regex(/^(?!\.{1,2}$)[^\s/:\0]{1,15}$/, rule("the name of a network interface")),
+        rule("a list of network interfaces"),
+      )
+      .min(1, rule("a list of at least one network interface"))
+      .describe(
+        "Interfaces whose packets are counted and routed; `lo` is where clients on this machine come in.",
+      )
+      .meta({ examples: [["lo"]] }),
+    mode: oneOf(["auto", "native", "generic"])
+      .default("auto")
+      .describe(
+        "Where the program runs: `native` in the driver, `generic` after it, or `auto`: native where the driver can.",
+      ),
+    required: flag
+      .default(true)
+      .describe(
+        "Whether the engine refuses to start when a program cannot be attached; otherwise it says so and goes on without a data plane.",
+      ),
+  },
+  rule("off, or a mapping with interfaces, mode, required"),
+);
+
 /** A text; the reader of the file has already turned plain numbers and true/false back into what was written. */
 const textAsWritten = z
   .string(rule("a text"))
@@ -170,10 +199,13 @@ export const functionSchema = z.strictObject(
       .meta({ examples: ["./hello"] }),
     trigger_port: port
       .optional()
-      .describe(
-        "TCP port where clients connect and wake the function. The function itself must listen on it.",
-      )
+      .describe("Port where clients connect and wake the function. The function itself must listen on it.")
       .meta({ examples: [8080] }),
+    protocol: oneOf(["tcp", "udp"])
+      .default("tcp")
+      .describe(
+        "What clients of the trigger port speak. A sleeping `udp` function is woken by a datagram; the first ones are kept for it.",
+      ),
     ready: ready
       .default("handshake")
       .describe(
@@ -219,6 +251,23 @@ export const functionSchema = z.strictObject(
       .describe(
         "Open connections when a snapshot is made: `refuse` to sleep, `close` them, or `keep` them in the image.",
       ),
+    wake_on: oneOf(["connection", "syn", "data"])
+      .default("connection")
+      .describe(
+        "What wakes the function: a completed `connection`, the first `syn` of one (half a round trip earlier; needs `engine.data_plane`), or the first `data` that a client sends (for protocols in which the client speaks first).",
+      ),
+    max_connections_per_second: z
+      .number(rule("a whole number from 1 to 10000"))
+      .refine(
+        (value) => Number.isInteger(value) && value >= 1 && value <= 10_000,
+        rule("a whole number from 1 to 10000"),
+      )
+      .meta({ type: "integer", minimum: 1, maximum: 10_000 })
+      .optional()
+      .describe(
+        "New connections above this rate are dropped before the kernel sees them; clients try again after a second. Needs `engine.data_plane`. Default: no limit.",
+      )
+      .meta({ examples: [100] }),
     restore_budget_ms: budgetMs
       .optional()
       .describe("Limit on a restore of this function. Default: that of the engine.")
@@ -323,6 +372,13 @@ export const engineSchema = z.strictObject(
       .describe(
         "Where metrics for Prometheus are served, at `/metrics`; `off` serves none. Default: on 127.0.0.1:9090; a second engine of one machine needs an address of its own.",
       ),
+    data_plane: z
+      .union([z.literal("off"), dataPlaneSchema], rule("off, or a mapping with interfaces, mode, required"))
+      .default("off")
+      .describe(
+        "XDP programs that count and route packets by port: `off`, or on which interfaces. What it costs: docs/data-plane.md.",
+      )
+      .meta({ examples: [{ interfaces: ["lo"] }] }),
   },
   rule("a mapping of engine settings"),
 );

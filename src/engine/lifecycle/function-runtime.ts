@@ -1,4 +1,5 @@
 /** One function of the engine: its first state, the orders it takes, its replacement and its end. */
+import { isBoundDatagram } from "../../ffi/datagram.ts";
 import type { FunctionConfig } from "../../protocol/config.ts";
 import type { FunctionAction } from "../../protocol/control.ts";
 import { AetherError, assertNever, toAetherError } from "../../protocol/errors.ts";
@@ -78,7 +79,9 @@ export class FunctionRuntime {
    */
   async begin(adopted: Image | null, inherited: readonly TakenListener[], cause: string): Promise<boolean> {
     const core = this.#core;
-    if (inherited.length > 0) core.held.hold(inherited);
+    const fitting = inherited.filter(({ fd }) => isBoundDatagram(fd) === (core.config.protocol === "udp"));
+    for (const { fd } of inherited) if (!fitting.some((each) => each.fd === fd)) fd.close();
+    if (fitting.length > 0) core.held.hold(fitting);
     try {
       await core.queue.run(() =>
         adopted === null ? begin(core, cause) : beginAdopted(core, adopted, cause),

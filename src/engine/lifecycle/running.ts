@@ -45,7 +45,9 @@ export function awaitConnection(core: FunctionCore, waitMs: number): void {
   if (core.machine.activity === "backoff") core.machine.setActivity(null);
   if (core.closing) return;
   if (core.instance === null && core.held.isEmpty) reopenPorts(core);
-  if (waitMs <= 0) return core.held.watch(() => core.reactions.connection("connection"));
+  if (waitMs <= 0) {
+    return core.held.watch(core.config.wakeOn, (cause) => core.reactions.connection(cause));
+  }
   core.machine.setActivity("backoff");
   core.backoffTimer = setTimeout(() => awaitConnection(core, 0), waitMs);
 }

@@ -100,7 +100,7 @@ export async function coldStart(core: FunctionCore, order: WakeOrder): Promise<v
     durationMs: order.clock.totalMs,
     cause: order.cause,
   });
-  if (order.cause === "connection" || order.cause === "wake")
+  if (["connection", "syn", "wake"].includes(order.cause))
     wakeSucceeded(core, order, { instance, tier: "cold", restored: null });
   await settle(core, instance);
 }

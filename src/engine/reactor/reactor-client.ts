@@ -13,7 +13,7 @@ const startDeadlineMs = 60_000;
 /** Reports that are no answers. */
 export type ReactorNews = Extract<
   ReactorReport,
-  { type: "event" | "views" | "output" | "discard" | "seal" | "failed" }
+  { type: "event" | "views" | "output" | "data-plane" | "discard" | "seal" | "failed" }
 >;
 
 export class ReactorClient {
@@ -65,6 +65,7 @@ export class ReactorClient {
       case "event":
       case "views":
       case "output":
+      case "data-plane":
       case "discard":
       case "seal":
         return this.#onNews(report);

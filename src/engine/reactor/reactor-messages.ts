@@ -3,7 +3,7 @@ import type { EngineConfig, FunctionConfig } from "../../protocol/config.ts";
 import type { FunctionAction, LogLine } from "../../protocol/control.ts";
 import type { ErrorData } from "../../protocol/errors.ts";
 import type { EventBody } from "../../protocol/events.ts";
-import type { ConnectionCounts, FunctionView } from "../../protocol/views.ts";
+import type { ConnectionCounts, DataPlaneView, FunctionView } from "../../protocol/views.ts";
 import type { CriuTools } from "../sandbox/context.ts";
 import type { Image } from "../snapshot/image.ts";
 import type { RegionIdentity } from "../stats/stats-region.ts";
@@ -80,6 +80,8 @@ export type ReactorReport =
       readonly stream: LogLine["stream"];
       readonly chunk: Uint8Array;
     }
+  /** What the data plane should be; after each change of it. */
+  | { readonly type: "data-plane"; readonly view: DataPlaneView }
   | { readonly type: "discard"; readonly path: string }
   | { readonly type: "seal"; readonly image: Image }
   | { readonly type: "stopped"; readonly images: readonly Image[] };

@@ -2,10 +2,10 @@
  * The reactor: one thread that owns every instance, its state and its queue of operations, so that a wake runs from
  * connection to hand-over without crossing a thread.
  */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, rmdirSync } from "node:fs";
 import { totalmem } from "node:os";
 import { Epoll } from "../../ffi/epoll.ts";
-import type { EngineConfig, FunctionConfig } from "../../protocol/config.ts";
+import type { DataPlaneConfig, EngineConfig, FunctionConfig } from "../../protocol/config.ts";
 import type { FunctionAction } from "../../protocol/control.ts";
 import { AetherError, toAetherError } from "../../protocol/errors.ts";
 import type { EventBody } from "../../protocol/events.ts";
@@ -13,9 +13,12 @@ import type { ConnectionCounts, FunctionView } from "../../protocol/views.ts";
 import { ChangePublisher } from "../change-publisher.ts";
 import { FunctionRuntime } from "../lifecycle/function-runtime.ts";
 import type { FunctionSurroundings } from "../lifecycle/function-core.ts";
+import { DataPlane } from "../dataplane/data-plane.ts";
+import { FunctionPorts } from "../dataplane/function-ports.ts";
 import { EngineCgroups } from "../sandbox/cgroups.ts";
 import type { SandboxContext } from "../sandbox/context.ts";
 import { Launcher } from "../sandbox/launcher.ts";
+import { trafficOf } from "../dataplane/traffic.ts";
 import { SandboxDriver } from "../sandbox/sandbox-driver.ts";
 import { checkCriu } from "../snapshot/check-criu.ts";
 import type { Image } from "../snapshot/image.ts";
@@ -31,7 +34,6 @@ import { warmUp } from "../wake/warm-up.ts";
 import { poolCapacity, WarmPool } from "../wake/warm-pool.ts";
 import { StatsRecorder } from "../stats/recorder.ts";
 import { draftOf, StatsRegion } from "../stats/stats-region.ts";
-import { noTraffic } from "../stats/traffic.ts";
 import { FunctionTable } from "./function-table.ts";
 import { OutputFlow } from "./output-flow.ts";
 import { OutputTail } from "./output-tail.ts";
@@ -46,12 +48,40 @@ interface FunctionOutput {
   readonly flow: OutputFlow;
 }
 
+/** A start that fails leaves no folder behind; one with images of an earlier engine stays. */
+function removeEmpty(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch {
+    // Not empty.
+  }
+}
+
+/** The data plane as it was declared. @throws AetherError of the family EbpfError, where it is required */
+function attachDataPlane(
+  { engine, bpfDirectory }: ReactorStart,
+  epoll: Epoll,
+  emit: (event: EventBody) => void,
+): DataPlane | null {
+  const config = engine.dataPlane;
+  if (config === null) return null;
+  try {
+    return new DataPlane({ config, bpfDirectory, epoll });
+  } catch (error) {
+    if (config.required) throw error;
+    emit({ type: "error", functionId: null, error: toAetherError(error).toJSON() });
+    return null;
+  }
+}
+
 export class Reactor {
   readonly #start: ReactorStart;
   readonly #report: (report: ReactorReport) => void;
   readonly #epoll: Epoll;
   readonly #cgroups: EngineCgroups;
   readonly #ports: PortPrograms;
+  readonly #plane: DataPlane | null;
+  readonly #functionPorts: FunctionPorts | null;
   readonly #restores: Gate;
   readonly #proofs = new Gate(1);
   readonly #pool: WarmPool;
@@ -73,6 +103,7 @@ export class Reactor {
       cgroups: EngineCgroups;
       ports: PortPrograms;
       images: ImageThread;
+      plane: DataPlane | null;
       launcher: Launcher;
       region: StatsRegion;
     },
@@ -83,6 +114,11 @@ export class Reactor {
     this.#cgroups = parts.cgroups;
     this.#ports = parts.ports;
     this.#images = parts.images;
+    this.#plane = parts.plane;
+    this.#functionPorts =
+      parts.plane === null
+        ? null
+        : new FunctionPorts(parts.plane, (view) => report({ type: "data-plane", view }));
     this.#launcher = Promise.resolve(parts.launcher);
     this.#pool = new WarmPool(start.engine.warmPool ?? poolCapacity(totalmem()));
     this.#restores = new Gate(start.engine.maxParallelRestores);
@@ -113,6 +149,7 @@ export class Reactor {
       unmake: (id) => {
         this.#output.delete(id);
         this.#stats.removed(id);
+        this.#functionPorts?.release(id);
         this.#cgroups.removeFunction(id);
       },
       emit: (event) => this.#emit(event),
@@ -131,7 +168,7 @@ export class Reactor {
       {
         region: parts.region,
         functions: this.#table,
-        traffic: noTraffic,
+        traffic: trafficOf(parts.plane),
         monotonic: monotonicMs,
         onError: (error) => this.#emit({ type: "error", functionId: null, error: error.toJSON() }),
       },
@@ -150,15 +187,18 @@ export class Reactor {
     try {
       for (const path of [start.snapshotRoot, start.tmpRoot])
         mkdirSync(path, { recursive: true, mode: 0o700 });
+      cleanup.defer(() => removeEmpty(start.snapshotRoot));
       const cgroups = cleanup.adopt(EngineCgroups.create(start.cgroupName), (made) => void made.remove());
       requireMemoryFigures(start.engine, cgroups);
       const ports = cleanup.use(PortPrograms.load(start.bpfDirectory, cgroups.root));
       const region = cleanup.use(openRegion(start));
+      const plane = attachDataPlane(start, epoll, emit);
+      if (plane !== null) cleanup.use(plane);
       const parts: { current: Reactor | null } = { current: null };
       const lost = (error: AetherError): void => parts.current?.launcherLost(error);
       const launcher = cleanup.use(await Launcher.start(epoll, start.programsDirectory, true, lost));
       const images = cleanup.use(new ImageThread());
-      const reactor = new Reactor(start, report, { epoll, cgroups, ports, images, launcher, region });
+      const reactor = new Reactor(start, report, { epoll, cgroups, ports, plane, images, launcher, region });
       cleanup.defer(() => reactor.#stats[Symbol.dispose]());
       parts.current = reactor;
       await reactor.#tellUndo(launcher);
@@ -214,6 +254,7 @@ export class Reactor {
 
   #publish(changed: ReadonlySet<string>): void {
     const views = [...changed].flatMap((id) => this.#table.view(id) ?? []);
+    this.#functionPorts?.follow(views);
     this.#report({ type: "views", changed: views, order: this.#table.ids });
     this.#stats.changed(changed);
   }
@@ -248,7 +289,12 @@ export class Reactor {
       cgroup,
       lastOutput: () => output.tail.lines(),
     });
-    const held = new HeldListeners(this.#epoll, this.#ports);
+    this.#functionPorts?.declare(config);
+    const held = new HeldListeners(this.#epoll, this.#ports, {
+      protocol: config.protocol,
+      syns: this.#plane,
+      notice: (text) => this.#emit({ type: "notice", functionId: config.id, text }),
+    });
     const idle = new IdleMonitor(this.#ports);
     const connections = new FrozenConnections(this.#epoll);
     return new FunctionRuntime(config, { driver, held, idle, connections }, this.#surroundings());
@@ -280,8 +326,21 @@ export class Reactor {
     requireMemoryFigures(order.engine, this.#cgroups);
     this.#restores.resize(order.engine.maxParallelRestores);
     this.#budget.resize(order.engine.memoryBudgetBytes);
+    this.#reloadDataPlane(order.engine.dataPlane);
+    for (const config of order.updated) this.#functionPorts?.declare(config);
     await this.#table.apply(order);
     this.#stats.reordered(order.order);
+  }
+
+  /** What cannot be attached is reported; what was attached stays, and holds up no function. */
+  #reloadDataPlane(config: DataPlaneConfig | null): void {
+    if (config === null || this.#plane === null) return;
+    try {
+      this.#plane.reload(config);
+    } catch (error) {
+      this.#emit({ type: "error", functionId: null, error: toAetherError(error).toJSON() });
+    }
+    this.#report({ type: "data-plane", view: this.#plane.view() });
   }
 
   /** Carries out an order on one function. Rejects with a typed error. */
@@ -316,6 +375,7 @@ export class Reactor {
     await launcher[Symbol.asyncDispose]();
     await this.#images[Symbol.asyncDispose]();
     this.#stats[Symbol.dispose]();
+    this.#plane?.[Symbol.dispose]();
     this.#ports[Symbol.dispose]();
     this.#cgroups.remove();
     this.#epoll[Symbol.dispose]();

@@ -166,7 +166,7 @@ function wrongPortError(config: FunctionConfig, port: number, others: readonly n
 function takenError(wait: ReadyWait, port: number): AetherError | null {
   // Alone in its network, it finds no port taken; the running version has it in the machine's.
   if (wait.rehearsal) return null;
-  const inodes = listeningPorts().get(port);
+  const inodes = listeningPorts(wait.config.protocol).get(port);
   if (inodes === undefined || inodes.length === 0) return null;
   const owner = ownerOf(inodes);
   if (owner.pid === process.pid) return null; // A listener that the engine holds is no stranger.

@@ -3,9 +3,11 @@
  * (/proc/net/tcp) would name them too, but reading these walks every bucket of the machine's hash tables: 10 to 20 ms.
  */
 import { readdirSync, readlinkSync } from "node:fs";
+import { isBoundDatagram } from "../../ffi/datagram.ts";
 import type { Fd } from "../../ffi/fd.ts";
 import { openProcess, takeDescriptor } from "../../ffi/pidfd.ts";
-import { localAddress, tcpClose, tcpInfo, tcpListen } from "../../ffi/socket.ts";
+import { isListening, localAddress, tcpClose, tcpInfo, tcpListen } from "../../ffi/socket.ts";
+import type { TransportProtocol } from "../../protocol/config.ts";
 
 /** A TCP socket that a process has open. `fd` is a duplicate, the caller's to close. */
 interface OwnedSocket {
@@ -76,10 +78,49 @@ export function takeListeners(pids: readonly number[]): OwnedListener[] {
   return taken;
 }
 
-/** Ports on which the given processes listen. */
-export function listeningPortsOf(pids: readonly number[]): number[] {
+/** Duplicates of the UDP sockets with which the given processes take datagrams from anybody on a port. */
+export function takeDatagramSockets(pids: readonly number[], port: number): OwnedListener[] {
+  const seen = new Set<string>();
+  const taken: OwnedListener[] = [];
+  for (const pid of pids) {
+    using process = openProcess(pid);
+    if (process === null) continue;
+    for (const [inode, number] of socketsOf(pid)) {
+      if (seen.has(inode)) continue;
+      const fd = takeDescriptor(process, number);
+      if (fd === null) continue;
+      if (isBoundDatagram(fd) && localAddress(fd)?.port === port) {
+        seen.add(inode);
+        taken.push({ pid, number, port, fd });
+      } else {
+        fd.close();
+      }
+    }
+  }
+  return taken;
+}
+
+/** Where clients of a function come in. */
+export interface FunctionPort {
+  readonly protocol: TransportProtocol;
+  readonly port: number | null;
+}
+
+/** Duplicates of the sockets on which the given processes wait for clients: any that listens, or UDP on their port. */
+export function takeEntrances(pids: readonly number[], { protocol, port }: FunctionPort): OwnedListener[] {
+  if (protocol === "tcp") return takeListeners(pids);
+  return port === null ? [] : takeDatagramSockets(pids, port);
+}
+
+/** Whether a socket waits for clients of such a function. */
+export function isEntrance(fd: Fd, { protocol }: FunctionPort): boolean {
+  return protocol === "tcp" ? isListening(fd) : isBoundDatagram(fd);
+}
+
+/** Ports on which the given processes wait for clients. */
+export function listeningPortsOf(pids: readonly number[], where: FunctionPort): number[] {
   using cleanup = new DisposableStack();
-  return takeListeners(pids).map(({ port, fd }) => {
+  return takeEntrances(pids, where).map(({ port, fd }) => {
     cleanup.use(fd);
     return port;
   });

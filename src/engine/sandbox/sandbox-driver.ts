@@ -110,6 +110,7 @@ export class SandboxDriver implements InstanceDriver {
       const instance = new SandboxInstance(context, {
         id: name,
         functionId: config.id,
+        where: { protocol: config.protocol, port: config.triggerPort },
         sandbox,
         pipes,
         cgroup: this.#cgroup,
@@ -289,6 +290,7 @@ export class SandboxDriver implements InstanceDriver {
     const instance = new SandboxInstance(this.#context, {
       id: prepared.sandbox.name,
       functionId: id,
+      where: { protocol: this.#config.protocol, port: this.#config.triggerPort },
       sandbox: prepared.sandbox,
       pipes: prepared.pipes,
       cgroup: this.#cgroup,

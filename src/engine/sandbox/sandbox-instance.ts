@@ -3,7 +3,7 @@ import { constants } from "node:os";
 import { epollPri } from "../../ffi/epoll.ts";
 import { openForReading } from "../../ffi/fd.ts";
 import type { Fd } from "../../ffi/fd.ts";
-import { isListening, listenAddress } from "../../ffi/socket.ts";
+import { listenAddress } from "../../ffi/socket.ts";
 import type { ListenAddress } from "../../ffi/socket.ts";
 import { openProcess, takeDescriptor } from "../../ffi/pidfd.ts";
 import { AetherError } from "../../protocol/errors.ts";
@@ -17,7 +17,14 @@ import type {
 } from "../lifecycle/driver.ts";
 import type { FunctionCgroup } from "./cgroups.ts";
 import type { SandboxContext } from "./context.ts";
-import { countOpenConnections, listeningPortsOf, takeConnections, takeListeners } from "./listeners.ts";
+import {
+  countOpenConnections,
+  isEntrance,
+  listeningPortsOf,
+  takeConnections,
+  takeEntrances,
+} from "./listeners.ts";
+import type { FunctionPort } from "./listeners.ts";
 import type { OutputPipes } from "./output.ts";
 import { descendants, hostPidOf, innerPid, onlyChild } from "./process-tree.ts";
 import { reclaimMemory } from "./reclaim.ts";
@@ -33,6 +40,7 @@ const signalNames = new Map<number, string>(
 export interface SandboxInstanceParts {
   readonly id: string;
   readonly functionId: string;
+  readonly where: FunctionPort;
   readonly sandbox: Sandbox;
   readonly pipes: OutputPipes;
   readonly cgroup: FunctionCgroup;
@@ -59,6 +67,7 @@ export class SandboxInstance implements Instance {
   readonly #context: SandboxContext;
   readonly #cgroup: FunctionCgroup;
   readonly #functionId: string;
+  readonly #where: FunctionPort;
   /** Process ids inside the sandbox that are ours: a CRIU worker at its dump. */
   readonly helpers = new Set<number>();
   #reclaiming: AbortController | null = null;
@@ -67,6 +76,7 @@ export class SandboxInstance implements Instance {
     this.#context = context;
     this.id = parts.id;
     this.#functionId = parts.functionId;
+    this.#where = parts.where;
     this.sandbox = parts.sandbox;
     this.pipes = parts.pipes;
     this.heapFile = parts.heapFile;
@@ -105,18 +115,18 @@ export class SandboxInstance implements Instance {
 
   /** Ports on which it listens. */
   listeningPorts(): number[] {
-    return listeningPortsOf(this.pids());
+    return listeningPortsOf(this.pids(), this.#where);
   }
 
   /** Whether its first process itself has the listening socket of a port, and not a child alone. */
   firstProcessListens(port: number): boolean {
-    return listeningPortsOf([this.pid]).includes(port);
+    return listeningPortsOf([this.pid], this.#where).includes(port);
   }
 
   /** Where it listens on a port. */
   listenAddresses(port: number): ListenAddress[] {
     using cleanup = new DisposableStack();
-    const taken = takeListeners(this.pids());
+    const taken = takeEntrances(this.pids(), this.#where);
     for (const { fd } of taken) cleanup.use(fd);
     return taken.filter((listener) => listener.port === port).map(({ fd }) => listenAddress(fd));
   }
@@ -126,7 +136,7 @@ export class SandboxInstance implements Instance {
     // Known from here on: when the process has ended it is too late to ask.
     this.#pid ??= hostPidOf(this.sandbox.initPid, this.rootPid);
     if (found !== null) return found;
-    return takeListeners(this.pids()).map(({ pid, number, port, fd }) => {
+    return takeEntrances(this.pids(), this.#where).map(({ pid, number, port, fd }) => {
       const at = { pid: innerPid(pid) ?? 0, fd: number };
       return { port, address: listenAddress(fd), fd, at };
     });
@@ -141,7 +151,7 @@ export class SandboxInstance implements Instance {
       const pid = pids.get(at.pid);
       using process = pid === undefined ? null : openProcess(pid);
       const fd = process === null ? null : takeDescriptor(process, at.fd);
-      const address = fd !== null && isListening(fd) ? listenAddress(fd) : null;
+      const address = fd !== null && isEntrance(fd, this.#where) ? listenAddress(fd) : null;
       if (fd !== null && address?.port === port) {
         taken.push({ port, address, fd, at });
         continue;

@@ -2,33 +2,80 @@
  * The listening sockets the engine holds for a function. While the function runs they are duplicates nobody looks at;
  * while it sleeps they are what keeps the port open: the kernel completes handshakes and queues data on them.
  */
+import { fstatSync } from "node:fs";
+import { bindDatagram, recordTargets, setReceiveBuffer } from "../../ffi/datagram.ts";
 import { epollIn } from "../../ffi/epoll.ts";
 import type { Epoll } from "../../ffi/epoll.ts";
 import { isReadable } from "../../ffi/fd.ts";
-import { accept, closeWithReset, listen, listenInet, setReusePort } from "../../ffi/socket.ts";
+import type { Fd } from "../../ffi/fd.ts";
+import {
+  accept,
+  closeWithReset,
+  listen,
+  listenInet,
+  setDeferAccept,
+  setReusePort,
+} from "../../ffi/socket.ts";
 import type { ListenAddress } from "../../ffi/socket.ts";
+import type { FunctionConfig, TransportProtocol } from "../../protocol/config.ts";
 import type { KnownPlace, TakenListener } from "../lifecycle/driver.ts";
+import { discardDatagrams, passDatagrams } from "./pass-datagrams.ts";
 import { relayQueued } from "./relay.ts";
 
 /** With a server's own backlog of 5, 44 of 50 clients of a sleeping function waited for a one-second SYN retry. */
 const backlog = 4096;
 
+/** A sleeping UDP function keeps so many bytes of datagrams, the kernel's own overhead apart. */
+const datagramBufferBytes = 4 * 1024 * 1024;
+
 /** Marks ports whose listener is held, so that a cold process may bind beside it (bpf/cgroup.bpf.c). */
 export interface HeldPorts {
-  mark(port: number): void;
+  mark(port: number, protocol: TransportProtocol): void;
   unmark(port: number): void;
 }
+
+/** Says when the first SYN to a port has come, before its handshake ends (the data plane). */
+export interface SynSource {
+  watchSyn(port: number, onSyn: () => void): void;
+  unwatchSyn(port: number): void;
+}
+
+/** What is waited for: see `wake_on`. */
+export type WakeOn = FunctionConfig["wakeOn"];
+
+/** A client that says nothing for so long wakes the function after all, under `wake_on: data`. */
+const deferSeconds = 63;
 
 export class HeldListeners implements Disposable {
   readonly #epoll: Epoll;
   readonly #ports: HeldPorts;
+  readonly #syns: SynSource | null;
+  readonly #protocol: TransportProtocol;
+  readonly #notice: (text: string) => void;
+  #wakeOn: WakeOn = "connection";
   #held: readonly TakenListener[] = [];
   #watching = false;
   /** Connections that had to be relayed because no listener was bound alike. */
   relayed = 0;
 
-  constructor(epoll: Epoll, ports: HeldPorts) {
+  /**
+   * @param protocol of the function: all its sockets are of one kind
+   * @param notice is told what clients lost
+   */
+  constructor(
+    epoll: Epoll,
+    ports: HeldPorts,
+    options: {
+      readonly protocol: TransportProtocol;
+      readonly syns: SynSource | null;
+      notice(text: string): void;
+    },
+  ) {
+    const { protocol, syns } = options;
     this.#epoll = epoll;
+    this.#notice = (text) => options.notice(text);
+    this.#protocol = protocol;
+    this.#syns = syns;
     this.#ports = ports;
   }
 
@@ -56,8 +103,15 @@ export class HeldListeners implements Disposable {
     const previous = this.#held;
     this.#unwatch();
     this.#held = listeners;
-    for (const { fd } of listeners) listen(fd, backlog);
+    for (const { fd, port } of listeners) {
+      if (this.#protocol === "tcp") listen(fd, backlog);
+      else this.#ports.mark(port, "udp"); // Its datagrams count from now on.
+    }
     for (const { fd, address } of previous) {
+      if (this.#protocol === "udp") {
+        if (!listeners.some((next) => isSameSocket(next.fd, fd))) this.#pass(fd, address.port);
+        continue;
+      }
       // The kernel moves a queue only to a socket bound alike; others are relayed (lazy start, a changed address).
       if (!listeners.some((next) => boundAlike(next.address, address)))
         this.relayed += relayQueued(this.#epoll, fd, address.port);
@@ -65,9 +119,15 @@ export class HeldListeners implements Disposable {
     this.#close(previous);
   }
 
+  #pass(fd: Fd, port: number): void {
+    const { passed, lost, why } = passDatagrams(fd);
+    if (why !== null)
+      this.#notice(`port ${port}: ${lost} of ${passed + lost} waiting datagrams were lost: ${why}`);
+  }
+
   /** Opens a listener where no process has one: lazy start, an adopted image. Throws SyscallError EADDRINUSE. */
   openPlaceholder(address: ListenAddress): void {
-    const fd = listenInet(address, backlog);
+    const fd = this.#protocol === "udp" ? bindDatagram(address) : listenInet(address, backlog);
     this.#held = [...this.#held, { port: address.port, address, fd }];
   }
 
@@ -79,20 +139,29 @@ export class HeldListeners implements Disposable {
     for (const { fd, port } of this.#held) {
       setReusePort(fd);
       fd.chown(uid);
-      this.#ports.mark(port);
+      this.#ports.mark(port, this.#protocol);
+      if (this.#protocol === "tcp") continue;
+      // While the function runs the socket is its own, and stays as it made it; this is said before it ends, or after.
+      setReceiveBuffer(fd, datagramBufferBytes);
+      recordTargets(fd);
     }
   }
 
-  /** Calls back once when a connection waits; the sockets are not watched after that. */
-  watch(onConnection: () => void): void {
+  /** Calls back once when somebody wants in; the sockets are not watched after that. */
+  watch(wakeOn: WakeOn, onWanted: (cause: "connection" | "syn") => void): void {
     this.#unwatch();
     this.#watching = true;
-    for (const { fd } of this.#held) {
-      this.#epoll.add(fd, epollIn, () => {
-        if (!this.#watching) return;
-        this.#unwatch();
-        onConnection();
-      });
+    this.#wakeOn = wakeOn;
+    const wanted = (cause: "connection" | "syn") => (): void => {
+      if (!this.#watching) return;
+      this.#unwatch();
+      onWanted(cause);
+    };
+    for (const { fd, port } of this.#held) {
+      if (wakeOn === "data") setDeferAccept(fd, deferSeconds);
+      // Beside the connection, not instead of it: SYNs that come too often are not reported.
+      if (wakeOn === "syn") this.#syns?.watchSyn(port, wanted("syn"));
+      this.#epoll.add(fd, epollIn, wanted("connection"));
     }
   }
 
@@ -103,7 +172,12 @@ export class HeldListeners implements Disposable {
   #unwatch(): void {
     if (!this.#watching) return;
     this.#watching = false;
-    for (const { fd } of this.#held) this.#epoll.remove(fd);
+    for (const { fd, port } of this.#held) {
+      this.#epoll.remove(fd);
+      if (this.#wakeOn === "syn") this.#syns?.unwatchSyn(port);
+      // A frozen function's own socket is among them; it finds it as it made it.
+      if (this.#wakeOn === "data" && fd.isOpen) setDeferAccept(fd, 0);
+    }
   }
 
   /** Whether a connection waits to be accepted. */
@@ -133,6 +207,10 @@ export class HeldListeners implements Disposable {
   rejectQueued(): number {
     let rejected = 0;
     for (const { fd } of this.#held) {
+      if (this.#protocol === "udp") {
+        rejected += discardDatagrams(fd);
+        continue;
+      }
       // The flag belongs to the socket, not to our duplicate: a server's own is blocking. It is dead now, and has no say.
       fd.setNonBlocking();
       for (
@@ -157,6 +235,11 @@ export class HeldListeners implements Disposable {
   [Symbol.dispose](): void {
     this.handOver();
   }
+}
+
+/** Whether two descriptors are of one socket: their inodes tell. */
+function isSameSocket(left: Fd, right: Fd): boolean {
+  return fstatSync(left.number).ino === fstatSync(right.number).ino;
 }
 
 function boundAlike(left: ListenAddress, right: ListenAddress): boolean {

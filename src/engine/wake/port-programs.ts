@@ -1,18 +1,22 @@
 /** The kernel programs of the wake path (bpf/cgroup.bpf.c), attached once to the engine's root cgroup. */
+import { readBpfObject } from "../../ffi/bpf-file.ts";
 import { openDirectory } from "../../ffi/fd.ts";
 import { BpfObject } from "../../ffi/libbpf.ts";
 import type { MappedArray } from "../../ffi/libbpf.ts";
 import { AF_INET, inetSocket, netnsCookie } from "../../ffi/socket.ts";
 import { monotonicMs } from "../monotonic.ts";
+import type { TransportProtocol } from "../../protocol/config.ts";
 import { AetherError } from "../../protocol/errors.ts";
 import type { HeldPorts } from "./held-listeners.ts";
 import type { IdleSource, PortActivity } from "./idle-monitor.ts";
 
 const portCount = 65_536;
 /** Of bpf/cgroup.bpf.c: abi_version, then host_netns_cookie at its natural alignment. */
-const abiVersion = 1;
+const abiVersion = 2;
 const abiVersionAt = 0;
 const cookieAt = 8;
+/** HELD_TCP, HELD_UDP */
+const heldMarks = { tcp: 1, udp: 2 } as const satisfies Record<TransportProtocol, number>;
 /** struct port_activity_entry */
 const activityBytes = 24;
 const closedAt = 8;
@@ -22,9 +26,12 @@ export class PortPrograms implements HeldPorts, IdleSource {
   readonly #object: BpfObject;
   readonly #held: MappedArray;
   readonly #activity: MappedArray;
+  readonly #cgroup: string;
+  #countsDatagrams = false;
 
-  private constructor(object: BpfObject) {
+  private constructor(object: BpfObject, cgroup: string) {
     this.#object = object;
+    this.#cgroup = cgroup;
     this.#held = object.mapArray("held_ports", portCount, 1);
     this.#activity = object.mapArray("port_activity", portCount, activityBytes);
   }
@@ -37,20 +44,31 @@ export class PortPrograms implements HeldPorts, IdleSource {
   static load(directory: string, cgroup: string): PortPrograms {
     using socket = inetSocket(AF_INET);
     const cookie = netnsCookie(socket);
-    const object = BpfObject.load(`${directory}/cgroup.bpf.o`, (rodata) => setConstants(rodata, cookie));
+    const object = BpfObject.load(readBpfObject(`${directory}/cgroup.bpf.o`), (rodata) =>
+      setConstants(rodata, cookie),
+    );
     try {
       using root = openDirectory(cgroup);
       for (const program of ["held_bind4", "held_bind6", "count_connections"])
         object.attachCgroup(program, root);
-      return new PortPrograms(object);
+      return new PortPrograms(object, cgroup);
     } catch (error) {
       object[Symbol.dispose]();
       throw error;
     }
   }
 
-  mark(port: number): void {
-    this.#held.view.setUint8(port * this.#held.stride, 1);
+  mark(port: number, protocol: TransportProtocol): void {
+    if (protocol === "udp") this.#countDatagrams();
+    this.#held.view.setUint8(port * this.#held.stride, heldMarks[protocol]);
+  }
+
+  /** Attached with the first UDP function: it runs for every packet of every function. */
+  #countDatagrams(): void {
+    if (this.#countsDatagrams) return;
+    using root = openDirectory(this.#cgroup);
+    this.#object.attachCgroup("count_datagrams", root);
+    this.#countsDatagrams = true;
   }
 
   unmark(port: number): void {

@@ -47,6 +47,7 @@ describe("defaults", () => {
         breakpoints: "hardware",
         memoryBudgetBytes: null,
         metrics: { host: "127.0.0.1", port: 9090 },
+        dataPlane: null,
       },
       functions: [
         {
@@ -55,6 +56,7 @@ describe("defaults", () => {
           program: "/usr/bin/sh",
           cwd: dir,
           triggerPort: null,
+          protocol: "tcp",
           ready: { kind: "handshake" },
           readyTimeoutMs: 10_000,
           env: {},
@@ -65,6 +67,8 @@ describe("defaults", () => {
           start: "snapshot",
           idle: { suspendAfterMs: 30_000, snapshotAfterMs: 300_000, ignoreOpen: false, reclaim: false },
           connections: "refuse",
+          wakeOn: "connection",
+          maxConnectionsPerSecond: null,
           restoreBudgetMs: 15,
           onViolation: "fail",
           onRestoreFailure: "fail",
