@@ -100,6 +100,14 @@ export const errorCodes = {
   ),
   AE_SHM_MAP_FAILED: entry("SharedMemoryError", "system", "Shared memory could not be mapped."),
   AE_SHM_CORRUPTED: entry("SharedMemoryError", "system", "Shared memory holds what its layout forbids."),
+  AE_RING_FULL: entry("SharedMemoryError", "system", "A ring has no room for the entry just now."),
+  AE_RING_EMPTY: entry("SharedMemoryError", "system", "A ring has nothing to read."),
+  AE_RING_CHECKSUM: entry(
+    "SharedMemoryError",
+    "system",
+    "An entry of a ring does not have the checksum it says; the ring is closed.",
+  ),
+  AE_PAYLOAD_TOO_LARGE: entry("SharedMemoryError", "user", "A payload is above the limit of its ring."),
   AE_UNIX_SOCKET: entry("SharedMemoryError", "system", "A unix socket could not be made or used."),
   // EbpfError
   AE_BPF_LOAD_FAILED: entry("EbpfError", "system", "A BPF object could not be opened or loaded."),
@@ -115,6 +123,11 @@ export const errorCodes = {
   ),
   AE_WAKE_WRONG_PORT: entry("WakeError", "user", "The function listens elsewhere than on its trigger port."),
   AE_CONNECTIONS_OPEN: entry("WakeError", "user", "Open connections keep the function from sleeping."),
+  // InvocationError
+  AE_INVOKE_TIMEOUT: entry("InvocationError", "user", "An invocation had no result within its time limit."),
+  AE_INVOKE_FAILED: entry("InvocationError", "user", "The handler failed, or answered with what is no result."),
+  AE_INVOKE_CRASHED: entry("InvocationError", "user", "The function ended in the middle of an invocation."),
+  AE_HOOK_REFUSED: entry("InvocationError", "user", "A hook of the function refused its snapshot, or was late."),
   // EngineError
   AE_ENGINE_RUNNING: entry("EngineError", "user", "An engine of this name is already running."),
   AE_ENGINE_NOT_RUNNING: entry("EngineError", "user", "No engine of this name is running."),
