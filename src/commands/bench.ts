@@ -11,7 +11,7 @@ import { parseCount } from "./parse-number.ts";
 const folder = `${packagePaths.root}/test/bench`;
 
 /** The benchmarks there are, each a program of that name. */
-const benches = ["wake", "burst", "idle"] as const;
+const benches = ["burst", "idle", "ipc", "wake"] as const;
 
 interface BenchOptions {
   readonly n?: number;

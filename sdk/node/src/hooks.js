@@ -8,7 +8,9 @@ import { refresh } from "./reseed.js";
 const before = [];
 /** @type {Hook[]} */
 const after = [];
-let attending = false;
+let served = false;
+/** The watch of a plain server. @type {{ stop(): void, close(): void } | null} */
+let watching = null;
 /** @type {Promise<void> | null} */
 let underWay = null;
 
@@ -87,27 +89,31 @@ export function obey() {
 
 /** An event loop of ours attends to commands from now on. */
 export function serving() {
-  attending = true;
+  served = true;
   channel()?.register(registered.hooks);
+  // A descriptor is watched once in a loop.
+  watching?.stop();
+  watching?.close();
+  watching = null;
 }
 
 /** In a plain server: a watch on the doorbell, which does not keep the process alive. */
 function attend() {
   const here = channel();
-  if (here === null || attending) return;
-  attending = true;
+  if (here === null || served || watching !== null) return;
   here.register(registered.hooks);
   const listen = () => {
     void obey()?.then(settle);
     settle();
   };
   const settle = () => {
-    if (!here.lieDown()) setImmediate(listen);
+    if (!served && !here.lieDown()) setImmediate(listen);
   };
   const handle = here.watch(() => {
     if (here.getUp()) listen();
     else handle.stop();
   });
   handle.unref();
+  watching = handle;
   settle();
 }

@@ -6,7 +6,7 @@ import { Assembler, encodings, parts, types } from "./messages.js";
 import { refresh } from "./reseed.js";
 
 /** How long the loop looks at the ring without sleeping when events have come quickly of late. */
-const spinUs = 60;
+const spinUs = 50;
 const entriesPerTurn = 64;
 
 export class RingLoop {
@@ -28,6 +28,8 @@ export class RingLoop {
     /** @type {Set<bigint>} */
     this.cancelled = new Set();
     this.turn = false;
+    this.misses = 0;
+    this.pass = 0;
     here.register(registered.events);
     this.handle = here.watch(() => this.rang());
     this.rest();
@@ -43,22 +45,30 @@ export class RingLoop {
     this.runner.hold(obey());
     refresh();
     if (this.outgoing.length > 0) this.flush();
+    // Whatever else waits in this process has its turn after so many events, also while the ring is busy.
     for (let read = 0; read < entriesPerTurn; read++) {
-      if (!this.readOne()) {
-        if (read === 0 || !this.runner.idle || !this.spin()) return this.rest();
-        read = 0;
-        // Whatever else waits in this process has its turn after so many events.
-        if (this.here.command !== null) return this.again();
-      }
+      if (this.readOne()) continue;
+      if (read === 0 || !this.runner.idle || this.here.command !== null || !this.spin()) return this.rest();
     }
     this.again();
   }
 
+  /** Where both sides share a processor, looking takes the time the other one needs: a vain look is paid with abstinence. */
   spin() {
+    if (this.pass > 0) {
+      this.pass -= 1;
+      return false;
+    }
     const until = performance.now() + spinUs / 1000;
     do {
-      for (let look = 0; look < 64; look++) if (this.consumer.hasEntry) return true;
+      for (let look = 0; look < 16; look++)
+        if (this.consumer.hasEntry) {
+          this.misses = 0;
+          return true;
+        }
     } while (performance.now() < until);
+    this.misses = Math.min(this.misses + 1, 6);
+    this.pass = 2 ** this.misses;
     return false;
   }
 

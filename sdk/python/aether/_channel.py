@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
-import select
 from typing import Dict, Optional
 
 from ._ring import Consumer, Fence, Producer
@@ -55,9 +54,8 @@ class Channel:
             flags = fcntl.fcntl(number, fcntl.F_GETFL)
             fcntl.fcntl(number, fcntl.F_SETFL, flags | os.O_NONBLOCK)
         self._fence = Fence()
-        self._poll: Optional[select.poll] = None
         self._rings: Optional[tuple[Consumer, Producer]] = None
-        self._sequence: int = self.longs[L_COMMAND_SEQUENCE]
+        self.sequence: int = self.longs[L_COMMAND_SEQUENCE]
         self.register(ATTACHED)
 
     @property
@@ -98,17 +96,17 @@ class Channel:
     @property
     def command(self) -> Optional[int]:
         """A command that is still to be carried out."""
-        return None if self.longs[L_COMMAND_SEQUENCE] == self._sequence else self.words[W_COMMAND]
+        return None if self.longs[L_COMMAND_SEQUENCE] == self.sequence else self.words[W_COMMAND]
 
     def acknowledge(self, refusal: Optional[str] = None) -> None:
         """Says that the last command is done, or why it is refused."""
-        self._sequence = self.longs[L_COMMAND_SEQUENCE]
+        self.sequence = self.longs[L_COMMAND_SEQUENCE]
         text = (refusal or "").encode()[:MESSAGE_BYTES]
         self._page[AT_MESSAGE : AT_MESSAGE + len(text)] = text
         self.words[W_MESSAGE_LENGTH] = len(text)
         self.words[W_STATUS] = 0 if refusal is None else 1
         self._fence()
-        self.longs[L_ACKNOWLEDGED] = self._sequence
+        self.longs[L_ACKNOWLEDGED] = self.sequence
         self.ring()
 
     # Waking and being woken
@@ -143,7 +141,7 @@ class Channel:
         words = self.words
         words[W_HANDLER_SLEEPING] = 1
         self._fence()
-        ready = self.longs[L_COMMAND_SEQUENCE] != self._sequence
+        ready = self.longs[L_COMMAND_SEQUENCE] != self.sequence
         if not ready and self._rings is not None:
             ready = self._rings[0].has_entry
         if ready:
@@ -158,16 +156,6 @@ class Channel:
                 raise EOFError("the engine is gone")
         except BlockingIOError:
             pass
-
-    def sleep(self, timeout_ms: Optional[float] = None) -> None:
-        """Waits for the doorbell; returns at once when there is something to do."""
-        if not self.lie_down():
-            return
-        if self._poll is None:
-            self._poll = select.poll()
-            self._poll.register(self.bell, select.POLLIN)
-        self._poll.poll(timeout_ms)
-        self.get_up()
 
 
 _channel: Optional[Channel] = None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import select
 import threading
 from types import CoroutineType
-from typing import Any, Callable, List, Optional, TypeVar
+from typing import Any, Callable, List, Optional, Tuple, TypeVar
 
 from ._channel import AFTER_RESTORE, BEFORE_SNAPSHOT, HOOKS, RESUME, Channel, channel
 from . import _reseed
@@ -14,6 +16,7 @@ Hook = TypeVar("Hook", bound=Callable[..., Any])
 _before: List[Callable[..., Any]] = []
 _after: List[Callable[..., Any]] = []
 _thread: Optional[threading.Thread] = None
+_stop: Tuple[int, int] = (-1, -1)
 _served = False
 _lock = threading.Lock()
 
@@ -88,30 +91,46 @@ def obey(here: Channel) -> None:
 
 def serving() -> None:
     """An event loop of ours attends to commands from now on: no thread is needed."""
-    global _served
+    global _served, _thread
     _served = True
     here = channel()
-    if here is not None:
-        here.register(HOOKS)
+    if here is None:
+        return
+    here.register(HOOKS)
+    if _thread is not None:
+        # Two readers of one doorbell would take each other's bytes.
+        os.write(_stop[1], b"\1")
+        _thread.join()
+        _thread = None
 
 
 def _attend() -> None:
     """In a plain server, a thread that sleeps until the engine rings."""
-    global _thread
+    global _thread, _stop
     here = channel()
     if here is None or _served:
         return
     with _lock:
         if _thread is None:
-            _thread = threading.Thread(target=_listen, args=(here,), name="aether-hooks", daemon=True)
+            _stop = os.pipe2(os.O_CLOEXEC)
+            _thread = threading.Thread(target=_listen, args=(here, _stop), name="aether-hooks", daemon=True)
             _thread.start()
 
 
-def _listen(here: Channel) -> None:
+def _listen(here: Channel, stop: Tuple[int, int]) -> None:
     here.register(HOOKS)
+    poll = select.poll()
+    poll.register(here.bell, select.POLLIN)
+    poll.register(stop[0], select.POLLIN)
     while not _served:
         obey(here)
+        if here.lie_down():
+            poll.poll()
+            if _served:
+                break
         try:
-            here.sleep()
+            here.get_up()
         except EOFError:
-            return
+            break
+    for number in stop:
+        os.close(number)

@@ -209,6 +209,7 @@ class Connection:
         self.pieces: Optional[Iterable[bytes]] = None
         self.busy = False
         self.closing = False
+        self.waits_for_room = False
 
     def receive(self) -> bool:
         """Reads what is there. False: the client has gone."""

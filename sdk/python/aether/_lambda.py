@@ -126,20 +126,36 @@ def _header_text(value: Any) -> str:
 
 
 class LambdaContext:
-    """The second argument of a handler, as AWS Lambda has it."""
+    """The second argument of a handler, as AWS Lambda has it. What a handler does not ask for costs nothing."""
+
+    __slots__ = ("aws_request_id", "_deadline")
+    function_version = "$LATEST"
+    identity = None
+    client_context = None
 
     def __init__(self, request_id: str, deadline: float) -> None:
-        name = aether_context.function_id
         self.aws_request_id = request_id
-        self.function_name = name
-        self.function_version = "$LATEST"
-        self.invoked_function_arn = f"arn:aws:lambda:local:000000000000:function:{name}"
-        self.memory_limit_in_mb = os.environ.get("AETHER_MEMORY_LIMIT_MB", "")
-        self.log_group_name = f"/aether/{name}"
-        self.log_stream_name = aether_context.instance_id
-        self.identity = None
-        self.client_context = None
         self._deadline = deadline
+
+    @property
+    def function_name(self) -> str:
+        return aether_context.function_id
+
+    @property
+    def invoked_function_arn(self) -> str:
+        return f"arn:aws:lambda:local:000000000000:function:{self.function_name}"
+
+    @property
+    def memory_limit_in_mb(self) -> str:
+        return os.environ.get("AETHER_MEMORY_LIMIT_MB", "")
+
+    @property
+    def log_group_name(self) -> str:
+        return f"/aether/{self.function_name}"
+
+    @property
+    def log_stream_name(self) -> str:
+        return aether_context.instance_id
 
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until the time limit of this request."""

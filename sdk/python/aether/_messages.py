@@ -15,6 +15,8 @@ JSON, RAW = 0, 1
 
 header = Struct("<BBQ")
 request_head = Struct("<IB")
+#: Both, as a request in one piece has them.
+request_start = Struct("<BBQIB")
 
 
 class Message(NamedTuple):
@@ -40,6 +42,11 @@ class Assembler:
 
     def __init__(self) -> None:
         self._begun: Dict[int, List[bytes]] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Whether a message is begun and not complete."""
+        return bool(self._begun)
 
     def take(self, entry: bytes) -> Optional[Message]:
         """Takes one entry; the message it completes, else None. Raises CorruptedData."""

@@ -152,6 +152,11 @@ class Consumer:
         """Whether something is there to be read."""
         return self._words[0] != self._tail
 
+    @property
+    def watch(self) -> "tuple[memoryview, int]":
+        """The words of the header, and the tail: something is there as soon as words[0] differs from it."""
+        return self._words, self._tail
+
     def try_view(self) -> Optional[memoryview]:
         """The next entry without a copy, or None. Valid until `advance`. Raises CorruptedData, ChecksumMismatch."""
         memory, tail, capacity = self._memory, self._tail, self.capacity

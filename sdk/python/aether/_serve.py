@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import selectors
+import select
 import signal
 import socket
 import sys
@@ -16,16 +16,34 @@ from types import CoroutineType
 from typing import Any, Callable, Deque, Dict, NamedTuple, Optional
 
 from . import _hooks, _reseed
-from ._channel import EVENTS, Channel, channel
+from ._channel import EVENTS, L_COMMAND_SEQUENCE, Channel, channel
 from ._http import Connection, HttpError, HttpRequest, HttpResponse, error_response
 from ._lambda import LambdaContext, event_of, response_of
-from ._messages import CANCEL, FAILURE, JSON, RAW, REQUEST, RESPONSE, Assembler, Message, parts, request_head
+from ._messages import (
+    CANCEL,
+    FAILURE,
+    JSON,
+    RAW,
+    REQUEST,
+    RESPONSE,
+    VERSION,
+    Assembler,
+    Message,
+    parts,
+    request_head,
+    request_start,
+)
 
 Handler = Callable[[Any, Any], Any]
 
 #: How long the loop looks at the ring without sleeping when answers have come quickly of late.
-SPIN_NS = 60_000
+SPIN_NS = 50_000
+EVENTS_PER_TURN = 64
 CONNECTIONS = 1024
+NEVER = float("inf")
+
+#: What a descriptor of the loop is, where it is no connection.
+BELL, WAKE, LISTENER = object(), object(), object()
 
 
 class TimeLimit(BaseException):
@@ -63,7 +81,8 @@ class Server:
         self._arity = _arity(handler)
         self._channel: Optional[Channel] = channel()
         self._assembler = Assembler()
-        self._selector = selectors.DefaultSelector()
+        self._epoll = select.epoll()
+        self._watched: Dict[int, Any] = {}
         self._connections: "set[Connection]" = set()
         self._running: Dict[int, Job] = {}
         self._waiting: Deque["tuple[Job, Any]"] = deque()
@@ -71,13 +90,17 @@ class Server:
         self._outgoing: Deque[bytes] = deque()
         self._cancelled: "set[int]" = set()
         self._draining = False
+        self._misses = 0
+        self._pass = 0
         self._pool: Any = None
         self._loop: Any = None
         self._listener: Optional[socket.socket] = None
         self._port = port
+        self._deadline: Optional[float] = None
+        self._alarm_at = NEVER
         self._main_thread = threading.current_thread() is threading.main_thread()
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._selector.register(self._wake_read, selectors.EVENT_READ, "wake")
+        self._watch(self._wake_read, WAKE)
 
     # The loop
 
@@ -86,25 +109,32 @@ class Server:
         if here is not None:
             here.rings  # Mapped now, so that they are in the snapshot.
             here.register(EVENTS)
-            self._selector.register(here.bell, selectors.EVENT_READ, "bell")
+            self._watch(here.bell, BELL)
         _hooks.serving()
         if self._main_thread:
             signal.signal(signal.SIGTERM, lambda *_: self._drain())
             signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+            signal.signal(signal.SIGALRM, self._alarm)
         if self._port is not None:
             self._listen(self._port)
         if not self._inline:
             self._start_workers()
         on_ready()
-        spins = False
-        while not self._finished():
-            self._attend()
-            if here is not None and self._read_ring():
-                spins = True
+        events = 0
+        while not (self._draining and self._finished()):
+            if here is not None and here.longs[L_COMMAND_SEQUENCE] != here.sequence:
+                _hooks.obey(here)
+            _reseed.refresh()
+            if here is not None and events < EVENTS_PER_TURN:
+                if self._read_ring() or (events > 0 and not self._running and self._spin()):
+                    events += 1
+                    continue
+            if events >= EVENTS_PER_TURN:
+                # Sockets have their turn after so many events, also while the ring is busy.
+                events = 1
+                self._wait(0)
                 continue
-            if spins and not self._running and self._spin():
-                continue
-            spins = False
+            events = 0
             if here is not None and not here.lie_down():
                 continue
             self._wait()
@@ -112,8 +142,7 @@ class Server:
 
     def _finished(self) -> bool:
         return (
-            self._draining
-            and not self._running
+            not self._running
             and not self._waiting
             and not self._outgoing
             and not any(connection.out or connection.pieces for connection in self._connections)
@@ -128,45 +157,60 @@ class Server:
             _reseed.refresh()
 
     def _spin(self) -> bool:
+        """Looks on for a moment. Where both sides share a processor, that takes the time the other one needs: a vain look
+        is paid with abstinence."""
         here = self._channel
         if here is None:
             return False
+        if self._pass > 0:
+            self._pass -= 1
+            return False
         until = time.monotonic_ns() + SPIN_NS
-        consumer = here.rings[0]
+        words, tail = here.rings[0].watch
         while time.monotonic_ns() < until:
-            for _ in range(32):
-                if consumer.has_entry:
-                    return True
+            if words[0] != tail:
+                self._misses = 0
+                return True
+        self._misses = min(self._misses + 1, 6)
+        self._pass = 2**self._misses
         return False
 
-    def _wait(self) -> None:
-        timeout: Optional[float] = None
-        if self._running:
+    def _wait(self, timeout: Optional[float] = None) -> None:
+        if self._running and timeout is None:
             timeout = max(0.0, min(job.deadline for job in self._running.values()) - time.monotonic())
-        for key, mask in self._selector.select(timeout):
-            what = key.data
-            if what == "bell":
+        for number, mask in self._epoll.poll(timeout):
+            what = self._watched.get(number)
+            if what is BELL:
                 try:
-                    self._channel and self._channel.get_up()
+                    if self._channel is not None:
+                        self._channel.get_up()
                 except EOFError:
                     self._drain()
-                    self._selector.unregister(key.fd)
-            elif what == "wake":
+                    self._unwatch(number)
+            elif what is WAKE:
                 try:
                     os.read(self._wake_read, 4096)
                 except BlockingIOError:
                     pass
-            elif what == "listener":
+            elif what is LISTENER:
                 # A wake may have brought this connection: commands and generation come first.
                 self._attend()
                 self._accept()
-            else:
+            elif what is not None:
                 self._attend()
                 self._serve_connection(what, mask)
         while self._done:
             self._finish(*self._done.popleft())
         if self._running:
             self._expire()
+
+    def _watch(self, number: int, what: Any) -> None:
+        self._watched[number] = what
+        self._epoll.register(number, select.EPOLLIN)
+
+    def _unwatch(self, number: int) -> None:
+        del self._watched[number]
+        self._epoll.unregister(number)
 
     # The ring
 
@@ -175,31 +219,36 @@ class Server:
         assert here is not None
         if self._outgoing:
             self._write_ring()
-        consumer = here.rings[0]
-        entry = consumer.try_read()
+        entry = here.rings[0].try_read()
         if entry is None:
             return False
+        version, typed, request_id, timeout_ms, encoding = 0, 0, 0, 0, 0
+        if len(entry) >= request_start.size:
+            version, typed, request_id, timeout_ms, encoding = request_start.unpack_from(entry)
+        if version == VERSION and typed == REQUEST and not self._assembler.busy:
+            # A request in one piece. Whether the engine waits for room is looked at after the answer.
+            self._request(request_id, timeout_ms, encoding, entry[request_start.size :])
+        else:
+            message = self._assembler.take(entry)
+            if message is not None and message.type == CANCEL:
+                self._cancelled.add(message.request_id)
+            elif message is not None and message.type == REQUEST:
+                timeout_ms, encoding = request_head.unpack_from(message.body)
+                self._request(message.request_id, timeout_ms, encoding, message.body[request_head.size :])
         here.consumed()
-        message = self._assembler.take(entry)
-        if message is None:
-            return True
-        if message.type == CANCEL:
-            self._cancelled.add(message.request_id)
-            return True
-        if message.type != REQUEST:
-            return True
-        timeout_ms, encoding = request_head.unpack_from(message.body)
-        data = message.body[request_head.size :]
-        raw = encoding == RAW
-        deadline = time.monotonic() + min(self._timeout, timeout_ms / 1000 if timeout_ms else self._timeout)
-        job = Job(f"{message.request_id:016x}", message.request_id, None, None, deadline, raw)
-        try:
-            event = data if raw else json.loads(data) if data else None
-        except ValueError as error:
-            self._finish(job, Outcome(None, error))
-            return True
-        self._start(job, event)
         return True
+
+    def _request(self, request_id: int, timeout_ms: int, encoding: int, data: bytes) -> None:
+        limit = self._timeout
+        if timeout_ms and timeout_ms < limit * 1000:
+            limit = timeout_ms / 1000
+        job = Job(f"{request_id:016x}", request_id, None, None, time.monotonic() + limit, encoding == RAW)
+        try:
+            event = data if encoding == RAW else json.loads(data) if data else None
+        except ValueError as error:
+            self._answer(job, Outcome(None, error))
+            return
+        self._start(job, event)
 
     def _send(self, message: Message) -> None:
         here = self._channel
@@ -209,9 +258,9 @@ class Server:
         for part in parts(message, producer.limit):
             if self._outgoing or not producer.try_write(part):
                 self._outgoing.append(part)
-        here.wrote()
         if self._outgoing:
             self._write_ring()
+        here.wrote()
 
     def _write_ring(self) -> None:
         here = self._channel
@@ -253,19 +302,30 @@ class Server:
         """In this thread: with a signal for the time limit, as nothing else stops Python code."""
         if not self._main_thread:
             return self._called(job, event)
-        left = job.deadline - time.monotonic()
-        if left <= 0:
-            return Outcome(None, TimeLimit())
         try:
-            former = signal.signal(signal.SIGALRM, _time_is_up)
-            signal.setitimer(signal.ITIMER_REAL, left)
+            self._deadline = job.deadline
+            if job.deadline < self._alarm_at:
+                self._set_alarm(job.deadline)
             try:
                 return self._called(job, event)
             finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-                signal.signal(signal.SIGALRM, former)
+                self._deadline = None
         except TimeLimit as error:
             return Outcome(None, error)
+
+    def _set_alarm(self, at: float) -> None:
+        self._alarm_at = at
+        signal.setitimer(signal.ITIMER_REAL, max(0.0001, at - time.monotonic()))
+
+    def _alarm(self, *_: Any) -> None:
+        """The alarm stays set when a request ends: setting it for each would be two system calls."""
+        self._alarm_at = NEVER
+        if self._deadline is None:
+            return
+        if time.monotonic() < self._deadline:
+            return self._set_alarm(self._deadline)
+        self._deadline = None
+        raise TimeLimit
 
     def _called(self, job: Job, event: Any) -> Outcome:
         try:
@@ -376,7 +436,7 @@ class Server:
         listener.listen(4096)
         listener.setblocking(False)
         self._listener = listener
-        self._selector.register(listener, selectors.EVENT_READ, "listener")
+        self._watch(listener.fileno(), LISTENER)
 
     def _accept(self) -> None:
         assert self._listener is not None
@@ -387,14 +447,14 @@ class Server:
                 return
             connection = Connection(sock, self._body_limit)
             self._connections.add(connection)
-            self._selector.register(sock, selectors.EVENT_READ, connection)
+            self._watch(sock.fileno(), connection)
             # What came with the connection is there already.
-            self._serve_connection(connection, selectors.EVENT_READ)
+            self._serve_connection(connection, select.EPOLLIN)
 
     def _serve_connection(self, connection: Connection, mask: int) -> None:
         if connection not in self._connections:
             return
-        if mask & selectors.EVENT_READ and not connection.receive():
+        if mask & ~select.EPOLLOUT and not connection.receive():
             return self._close(connection)
         self._advance(connection)
 
@@ -465,16 +525,16 @@ class Server:
         if not alive or (connection.closing and not sending and not connection.busy):
             self._close(connection)
             return False
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if sending else 0)
-        if self._selector.get_key(connection.sock).events != events:
-            self._selector.modify(connection.sock, events, connection)
+        if connection.waits_for_room != sending:
+            connection.waits_for_room = sending
+            self._epoll.modify(connection.sock.fileno(), select.EPOLLIN | (select.EPOLLOUT if sending else 0))
         return True
 
     def _close(self, connection: Connection) -> None:
         if connection not in self._connections:
             return
         self._connections.discard(connection)
-        self._selector.unregister(connection.sock)
+        self._unwatch(connection.sock.fileno())
         connection.sock.close()
 
     # The end
@@ -483,7 +543,7 @@ class Server:
         """No new clients; what is under way is finished."""
         self._draining = True
         if self._listener is not None:
-            self._selector.unregister(self._listener)
+            self._unwatch(self._listener.fileno())
             self._listener.close()
             self._listener = None
         for connection in list(self._connections):
@@ -495,6 +555,7 @@ class Server:
             self._pool.shutdown(wait=False)
         if self._main_thread:
             signal.set_wakeup_fd(-1)
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 # The module `inspect` would say the next two, and takes a megabyte that every snapshot would hold.
@@ -520,10 +581,6 @@ def _arity(handler: Handler) -> int:
     if code is None or code.co_flags & CO_VARARGS:
         return 2
     return int(code.co_argcount) - bound
-
-
-def _time_is_up(*_: Any) -> None:
-    raise TimeLimit
 
 
 def _plain(value: Any) -> Any:

@@ -25,7 +25,10 @@ def main() -> None:
     if len(sys.argv) != 2:
         raise SystemExit("usage: python -m aether.runner module.function")
     import aether
+    from aether import _hooks
 
+    # Before the function's own module registers hooks: they need no thread here.
+    _hooks.serving()
     aether.serve(load(sys.argv[1]))
 
 

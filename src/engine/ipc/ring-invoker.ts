@@ -4,9 +4,10 @@ import { AetherError } from "../../protocol/errors.ts";
 import { bodyEncodings } from "./messages.ts";
 import type { BodyEncoding, RingMessage } from "./messages.ts";
 import type { RingLink } from "./ring-link.ts";
+import { SpinPolicy } from "./spin-policy.ts";
 
-/** The longest an answer is looked for without sleeping, us. */
-const maxSpinUs = 60;
+/** How long an answer is looked for without sleeping, us: some two times what a wake-up by doorbell costs. */
+const spinUs = 100;
 /** How much longer than its own limit a handler may take to say that the limit ran out. */
 const graceMs = 1_000;
 
@@ -28,8 +29,7 @@ export class RingInvoker {
   readonly #pending = new Map<bigint, Pending>();
   /** Ids begin anywhere, so that one instance's are not another's. */
   #nextId = randomBytes(6).readUIntBE(0, 6);
-  /** How long answers take of late, us; spinning pays only below its limit. */
-  #usualUs = maxSpinUs / 2;
+  readonly #spin = new SpinPolicy();
 
   /** The link's messages are to be given to `take`, its failure to `fail`. */
   constructor(functionId: string, link: RingLink) {
@@ -65,8 +65,8 @@ export class RingInvoker {
         throw error;
       }
       // With others under way this thread has better things to do.
-      if (this.#pending.size === 1 && this.#usualUs < maxSpinUs)
-        this.#link.spin(maxSpinUs, () => !this.#pending.has(requestId));
+      if (this.#pending.size === 1 && this.#spin.allowed)
+        this.#spin.note(this.#link.spin(spinUs, () => !this.#pending.has(requestId)));
     });
   }
 
@@ -78,10 +78,10 @@ export class RingInvoker {
     if (message.type !== "response" && message.type !== "failure") return;
     this.#pending.delete(message.requestId);
     clearTimeout(pending.timer);
-    const tookUs = (performance.now() - pending.sentAt) * 1_000;
-    this.#usualUs += (Math.min(tookUs, 1_000) - this.#usualUs) / 8;
     if (message.type === "failure")
-      return pending.reject(handlerFailure(this.#functionId, message.body, tookUs / 1_000));
+      return pending.reject(
+        handlerFailure(this.#functionId, message.body, performance.now() - pending.sentAt),
+      );
     const encoding = message.body[0] === bodyEncodings.raw ? "raw" : "json";
     pending.resolve({ encoding, body: message.body.subarray(1) });
   }
