@@ -128,6 +128,7 @@ export const errorCodes = {
   AE_INVOKE_FAILED: entry("InvocationError", "user", "The handler failed, or answered with what is no result."),
   AE_INVOKE_CRASHED: entry("InvocationError", "user", "The function ended in the middle of an invocation."),
   AE_HOOK_REFUSED: entry("InvocationError", "user", "A hook of the function refused its snapshot, or was late."),
+  AE_HOOK_FAILED: entry("InvocationError", "user", "A hook of the function failed after a restore, or was late."),
   // EngineError
   AE_ENGINE_RUNNING: entry("EngineError", "user", "An engine of this name is already running."),
   AE_ENGINE_NOT_RUNNING: entry("EngineError", "user", "No engine of this name is running."),

@@ -20,7 +20,7 @@ export async function oneWay(messages: number, bytes: number): Promise<number> {
   await new Promise((resolve) => worker.once("message", resolve));
   const target = new Uint8Array(65_536);
   const startedAt = performance.now();
-  for (let read = 0; read < messages;) if (consumer.tryReadInto(target) >= 0) read += 1;
+  for (let read = 0; read < messages;) if (Number(consumer.tryReadInto(target)) >= 0) read += 1;
   const tookMs = performance.now() - startedAt;
   await worker.terminate();
   return (messages / tookMs) * 1_000;

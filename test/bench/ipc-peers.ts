@@ -9,6 +9,8 @@ import { RingInvoker } from "../../dist/engine/ipc/ring-invoker.js";
 import { RingLink } from "../../dist/engine/ipc/ring-link.js";
 import { RingMemory, ringParts } from "../../dist/engine/ipc/ring-memory.js";
 import { Epoll } from "../../dist/ffi/epoll.js";
+import type { RingMessage } from "../../src/engine/ipc/messages.ts";
+import type { AetherError } from "../../src/protocol/errors.ts";
 
 const repository = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -46,10 +48,11 @@ async function end(child: ChildProcess): Promise<void> {
 }
 
 export function ringPeer(language: Language): Peer {
-  const epoll = new Epoll((error) => {
+  const epoll = new Epoll((error: unknown) => {
     throw error;
   });
   const memory = RingMemory.create("aether-bench-ipc-1");
+  if (memory === undefined) throw new Error("no shared memory");
   const holder: { invoker: RingInvoker | null } = { invoker: null };
   const link = new RingLink({
     epoll,
@@ -63,8 +66,8 @@ export function ringPeer(language: Language): Peer {
     },
     stand: { reqPosition: 0, resPosition: 0 },
     image: null,
-    onMessage: (message) => holder.invoker?.take(message),
-    onFailure: (error) => holder.invoker?.fail(error),
+    onMessage: (message: RingMessage) => holder.invoker?.take(message),
+    onFailure: (error: AetherError) => holder.invoker?.fail(error),
   });
   const invoker = new RingInvoker("ipc", link);
   holder.invoker = invoker;
@@ -94,7 +97,7 @@ export async function unixPeer(language: Language, folder: string): Promise<Peer
   await until(() => existsSync(path));
   const socket = connect(path);
   const waiting: ((payload: Uint8Array) => void)[] = [];
-  let held = Buffer.alloc(0);
+  let held: Buffer = Buffer.alloc(0);
   socket.on("data", (chunk: Buffer) => {
     held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
     while (held.length >= 4) {

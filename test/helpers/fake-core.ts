@@ -37,6 +37,8 @@ export function fakeFunction(id: string, changes: Partial<FunctionView> = {}): F
       memoryLimitBytes: null,
       user: null,
       privileged: false,
+      ring: false,
+      handler: null,
       sleep: "keep",
       start: "snapshot",
       idle: { suspendAfterMs: 30_000, snapshotAfterMs: 300_000, ignoreOpen: false },

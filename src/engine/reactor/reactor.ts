@@ -98,6 +98,8 @@ export class Reactor {
       },
       outputRoom: (functionId) => this.#output.get(functionId)?.flow.room ?? null,
       finishImage: (request) => this.#images.finish(request),
+      ringFailed: (functionId, error) =>
+        report({ type: "event", event: { type: "error", functionId, error: error.toJSON() } }),
       discard: (path) => report({ type: "discard", path }),
     };
     this.#table = new FunctionTable({

@@ -1,5 +1,6 @@
 /** The sandbox as a driver of instances: cold start, dump, trial, prepared restore (lifecycle/driver.ts). */
 import { chmodSync, chownSync, mkdirSync } from "node:fs";
+import { basename } from "node:path";
 import { openForWriting } from "../../ffi/fd.ts";
 import type { Fd } from "../../ffi/fd.ts";
 import type { ListenAddress } from "../../ffi/socket.ts";
@@ -9,6 +10,7 @@ import type { DumpResult, Instance, InstanceDriver, WakeOptions, WakeResult } fr
 import { readRestoreStats } from "../snapshot/restore-stats.ts";
 import { heapFileOf, ImageFolder, listensOf } from "../snapshot/image.ts";
 import type { Image } from "../snapshot/image.ts";
+import { InstanceRing } from "../ipc/instance-ring.ts";
 import type { FunctionCgroup } from "./cgroups.ts";
 import { boundedRestore } from "./bounded-restore.ts";
 import { spawnError, waitUntilReady } from "./cold-start.ts";
@@ -52,6 +54,7 @@ export class SandboxDriver implements InstanceDriver {
   /** The sandbox of a start, a trial or a restore that is not finished. */
   #underWay: Sandbox | null = null;
   #sequence = 0;
+  #generation = 0n;
 
   constructor(context: SandboxContext, options: SandboxDriverOptions) {
     const { config } = options;
@@ -97,11 +100,13 @@ export class SandboxDriver implements InstanceDriver {
       () => context.outputRoom(config.id),
     );
     let sandbox: Sandbox | null = null;
+    let ring: InstanceRing | null = null;
     try {
+      ring = this.#ring(name, null);
       sandbox = await this.#sandbox(name, handshake);
       this.#underWay = sandbox;
       const oomKills = this.#cgroup.oomKills();
-      const rootPid = await this.#spawn(sandbox, pipes);
+      const rootPid = await this.#spawn(sandbox, pipes, ring);
       const instance = new SandboxInstance(context, {
         id: name,
         functionId: config.id,
@@ -109,6 +114,7 @@ export class SandboxDriver implements InstanceDriver {
         pipes,
         cgroup: this.#cgroup,
         rootPid,
+        ring,
         heapFile: null,
         helperPid: null,
         oomKills,
@@ -123,6 +129,7 @@ export class SandboxDriver implements InstanceDriver {
     } catch (error) {
       sandbox?.kill();
       pipes[Symbol.dispose]();
+      ring?.[Symbol.dispose]();
       throw error;
     } finally {
       this.#underWay = null;
@@ -157,7 +164,26 @@ export class SandboxDriver implements InstanceDriver {
     }
   }
 
-  async #spawn(sandbox: Sandbox, pipes: OutputPipes): Promise<number> {
+  /** Rings for a start (`image` null) or a restore; `null` for a function without them. */
+  #ring(name: string, image: Image | null): InstanceRing | null {
+    const record = image === null ? null : image.manifest.ring;
+    if (image === null ? !this.#config.ring : record === null) return null;
+    const former = BigInt(record?.generation ?? 0);
+    this.#generation = (this.#generation > former ? this.#generation : former) + 1n;
+    const context = this.#context;
+    return new InstanceRing({
+      epoll: context.epoll,
+      functionId: this.#config.id,
+      instance: name,
+      prefix: basename(context.snapshotRoot),
+      generation: this.#generation,
+      image: record,
+      now: () => context.now(),
+      onFailure: (error) => context.ringFailed(this.#config.id, error),
+    });
+  }
+
+  async #spawn(sandbox: Sandbox, pipes: OutputPipes, ring: InstanceRing | null): Promise<number> {
     const { config } = this;
     using cleanup = new DisposableStack();
     const join: Fd[] = this.#cgroup.procsFiles.map((path) => cleanup.use(openForWriting(path)));
@@ -174,6 +200,7 @@ export class SandboxDriver implements InstanceDriver {
         descriptors: [
           { number: 1, fd: pipes.stdout },
           { number: 2, fd: pipes.stderr },
+          ...(ring?.memory.descriptors ?? []),
         ],
         join,
         hold: [],
@@ -181,6 +208,7 @@ export class SandboxDriver implements InstanceDriver {
         oomScoreAdj: null,
       });
       pipes.closeWriteEnds();
+      ring?.memory.closeTheirs();
       return pid;
     } catch (error) {
       throw spawnError(config, error);
@@ -188,17 +216,26 @@ export class SandboxDriver implements InstanceDriver {
   }
 
   async snapshot(instance: Instance, listens: readonly ListenAddress[]): Promise<DumpResult> {
-    return await dumpInstance(this.#context, {
-      config: this.#config,
-      instance: this.#own(instance),
-      images: this.#images,
-      workDirectory: this.#workDirectory,
-      listens,
-    });
+    const own = this.#own(instance);
+    await own.ring?.layDown();
+    try {
+      return await dumpInstance(this.#context, {
+        config: this.#config,
+        instance: own,
+        images: this.#images,
+        workDirectory: this.#workDirectory,
+        listens,
+      });
+    } catch (error) {
+      own.ring?.resume();
+      throw error;
+    }
   }
 
   async proceed(instance: Instance): Promise<void> {
-    await this.#own(instance).continueAfterDump();
+    const own = this.#own(instance);
+    await own.continueAfterDump();
+    own.ring?.resume();
   }
 
   #own(instance: Instance): SandboxInstance {
@@ -212,6 +249,7 @@ export class SandboxDriver implements InstanceDriver {
       using prepared = await this.#make(image, true);
       const { sentAtMs, answeredAtMs, failure } = await this.#timed(prepared);
       if (failure !== null) throw failure;
+      await prepared.ring?.awake();
       const target = loopbackOf(listensOf(image.manifest), this.#config.triggerPort ?? 0);
       await proveRestore(this.#context, this.#config, prepared.sandbox, target);
       durations.push(answeredAtMs - sentAtMs);
@@ -234,11 +272,13 @@ export class SandboxDriver implements InstanceDriver {
   }
 
   async #make(image: Image, privateNetwork: boolean, touched = false): Promise<PreparedRestore> {
+    const name = this.#name();
     try {
       return await PreparedRestore.create(this.#context, {
         functionId: this.#config.id,
-        name: this.#name(),
+        name,
         image,
+        ring: this.#ring(name, image),
         sharedTmp: this.#sharedTmp,
         folders: this.#folders,
         workDirectory: this.#workDirectory,
@@ -278,6 +318,7 @@ export class SandboxDriver implements InstanceDriver {
       pipes: prepared.pipes,
       cgroup: this.#cgroup,
       rootPid: restored.rootPid,
+      ring: prepared.ring,
       heapFile: heapFileOf(image),
       helperPid: prepared.workerPid,
       oomKills,

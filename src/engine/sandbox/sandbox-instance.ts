@@ -14,6 +14,7 @@ import type {
   KnownPlace,
   TakenListener,
 } from "../lifecycle/driver.ts";
+import type { InstanceRing } from "../ipc/instance-ring.ts";
 import type { FunctionCgroup } from "./cgroups.ts";
 import type { SandboxContext } from "./context.ts";
 import { countOpenConnections, listeningPortsOf, takeConnections, takeListeners } from "./listeners.ts";
@@ -36,6 +37,8 @@ export interface SandboxInstanceParts {
   readonly cgroup: FunctionCgroup;
   /** Process id of the function's first process inside the sandbox. */
   readonly rootPid: number;
+  /** Its rings; `null` where it has none. They end with it. */
+  readonly ring: InstanceRing | null;
   /** The heap file of the image it was restored from; `null` where there is none. */
   readonly heapFile: string | null;
   /** Host process id of the CRIU that restored it, which may still be there; `null` after a cold start. */
@@ -54,6 +57,7 @@ export class SandboxInstance implements Instance {
   readonly pipes: OutputPipes;
   readonly heapFile: string | null;
   readonly helperPid: number | null;
+  readonly ring: InstanceRing | null;
   readonly #context: SandboxContext;
   readonly #cgroup: FunctionCgroup;
   readonly #functionId: string;
@@ -68,6 +72,7 @@ export class SandboxInstance implements Instance {
     this.pipes = parts.pipes;
     this.heapFile = parts.heapFile;
     this.helperPid = parts.helperPid;
+    this.ring = parts.ring;
     this.#cgroup = parts.cgroup;
     this.rootPid = parts.rootPid;
     this.startedAtMs = context.now();
@@ -85,6 +90,7 @@ export class SandboxInstance implements Instance {
     // A process that joins a frozen cgroup stands still before its first instruction: the next instance would.
     this.#cgroup.thaw();
     this.sandbox.kill();
+    this.ring?.ended(crashed(this.#functionId, status));
     this.pipes.drain((stream, chunk) => this.#context.output(this.#functionId, stream, chunk));
     return {
       pid: this.pid,
@@ -232,4 +238,14 @@ export class SandboxInstance implements Instance {
   stats(): InstanceStats {
     return { memoryBytes: this.#cgroup.memoryBytes(), cpuMs: this.#cgroup.cpuMs() };
   }
+}
+
+/** What an invocation is told whose instance ended under it. */
+function crashed(functionId: string, status: ExitStatus): AetherError {
+  const how = status.signal === null ? `with code ${status.exitCode}` : `by signal ${status.signal}`;
+  return new AetherError("AE_INVOKE_CRASHED", `${functionId}: it ended in the middle of an invocation`, {
+    why: `its process ended ${how}`,
+    hint: `Its last lines: \`aether logs ${functionId}\`.`,
+    data: { function: functionId, exitCode: status.exitCode, signal: status.signal },
+  });
 }

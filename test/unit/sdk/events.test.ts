@@ -3,18 +3,22 @@ import { describe, expect, test } from "vitest";
 import { repository } from "../../helpers/engine.ts";
 import { RingHandler } from "../../helpers/ring-handler.ts";
 
-const sdks: readonly [string, (name: string) => readonly [string, ...string[]]][] = [
+type Sdk = readonly [string, (name: string) => readonly [string, ...string[]]];
+const sdks: readonly Sdk[] = [
   ["Python", (name) => ["/usr/bin/python3", `${repository}test/ring/handlers.py`, name]],
   ["Node", (name) => [process.execPath, `${repository}test/ring/handlers.mjs`, name]],
   // What a machine's own Node is: it must be 20 at least.
   ...(existsSync("/usr/bin/node")
-    ? ([
-        ["the machine's Node", (name: string) => ["/usr/bin/node", `${repository}test/ring/handlers.mjs`, name]],
-      ] as const)
+    ? [
+        [
+          "the machine's Node",
+          (name) => ["/usr/bin/node", `${repository}test/ring/handlers.mjs`, name],
+        ] satisfies Sdk,
+      ]
     : []),
 ];
 
-describe.each(sdks)("events over the ring in %s", (language, command) => {
+describe.each(sdks)("events over the ring in %s", (_, command) => {
   test("come with a context, and results go back", async () => {
     await using handler = new RingHandler({ command: command("facts") });
     const facts = (await handler.json({ a: [1, "ü", null] })) as Record<string, unknown>;
@@ -87,7 +91,7 @@ describe.each(sdks)("events over the ring in %s", (language, command) => {
   });
 });
 
-describe.each(sdks)("hooks in %s", (language, command) => {
+describe.each(sdks)("hooks in %s", (_, command) => {
   test("run before in reverse and after forward, and are acknowledged", async () => {
     await using handler = new RingHandler({ command: command("hooks") });
     const first = (await handler.json(null)) as { log: string[] };

@@ -63,7 +63,7 @@ async function talk(port: number, text: string): Promise<string> {
   return got;
 }
 
-describe.each(sdks)("HTTP events in %s", (language, command) => {
+describe.each(sdks)("HTTP events in %s", (__, command) => {
   test("have the shape of Lambda's payload 2.0", async () => {
     const { handler, port } = await start(command);
     await using _ = handler;
