@@ -15,6 +15,7 @@ export function enginePaths(name: string): {
   readonly controlSocket: string;
   readonly stateDir: string;
   readonly logDir: string;
+  readonly invocationsFile: string;
   readonly cgroupName: string;
 } {
   const runtimeDir = `${runtimeBase}/${name}`;
@@ -25,6 +26,7 @@ export function enginePaths(name: string): {
     controlSocket: `${runtimeDir}/control.sock`,
     stateDir,
     logDir: `${stateDir}/logs`,
+    invocationsFile: `${stateDir}/invocations.db`,
     cgroupName: `aether-${name}`,
   };
 }

@@ -2,6 +2,7 @@
  * What is said over the rings. A message is one or more entries, its parts: `version u8`, `type u8`, `request id u64`, and
  * a piece of the body. Bit 7 of the type says that more parts follow; parts of different requests may alternate.
  */
+import type { BodyEncoding } from "../../protocol/invocations.ts";
 import { corrupted } from "./ring-layout.ts";
 
 export const messageVersion = 1;
@@ -16,9 +17,8 @@ const more = 0x80;
 export const messageTypes = { request: 1, response: 2, failure: 3, cancel: 4 } as const;
 export type MessageType = keyof typeof messageTypes;
 
-/** How a body is to be read: JSON text in UTF-8, or bytes as they are. */
-export const bodyEncodings = { json: 0, raw: 1 } as const;
-export type BodyEncoding = keyof typeof bodyEncodings;
+/** How a body is to be read (protocol/invocations.ts). */
+export const bodyEncodings = { json: 0, raw: 1 } as const satisfies Record<BodyEncoding, number>;
 
 const typeNames = new Map<number, MessageType>(
   (Object.entries(messageTypes) as [MessageType, number][]).map(([name, number]) => [number, name]),

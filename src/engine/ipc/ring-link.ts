@@ -4,6 +4,7 @@ import type { Epoll } from "../../ffi/epoll.ts";
 import { AetherError, toAetherError } from "../../protocol/errors.ts";
 import { ControlPage } from "./control-page.ts";
 import type { ControlCommand, InstanceIdentity, Registration } from "./control-page.ts";
+import { maxMessageBytes } from "./message-limits.ts";
 import { encodePart, MessageAssembler, partCount } from "./messages.ts";
 import type { RingMessage } from "./messages.ts";
 import { RingConsumer } from "./ring-consumer.ts";
@@ -14,8 +15,6 @@ import { RingProducer } from "./ring-producer.ts";
 const entriesPerTurn = 64;
 /** Messages waiting for room. */
 const maxQueued = 1_024;
-/** A message is at most this long, as AWS Lambda's synchronous payload. */
-export const maxMessageBytes = 6 * 1024 * 1024;
 /** Messages that the handler may have begun at once. */
 const maxOpenMessages = 64;
 

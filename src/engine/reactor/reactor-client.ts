@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import type { FunctionAction } from "../../protocol/control.ts";
 import { AetherError, toAetherError } from "../../protocol/errors.ts";
 import type { FunctionView } from "../../protocol/views.ts";
+import type { Delivered, Event } from "../lifecycle/invoke.ts";
 import type { Image } from "../snapshot/image.ts";
 import { threadLimits } from "../thread-limits.ts";
 import type { ReactorApply, ReactorOrder, ReactorReport, ReactorStart } from "./reactor-messages.ts";
@@ -19,6 +20,7 @@ export class ReactorClient {
   readonly #worker: Worker;
   readonly #onNews: (news: ReactorNews) => void;
   readonly #pending = new Map<number, PromiseWithResolvers<FunctionView | null>>();
+  readonly #events = new Map<number, PromiseWithResolvers<Delivered>>();
   readonly #started = Promise.withResolvers<void>();
   readonly #stopped = Promise.withResolvers<readonly Image[]>();
   #nextId = 1;
@@ -54,6 +56,16 @@ export class ReactorClient {
         if (report.error === null) return pending?.resolve(report.view);
         return pending?.reject(AetherError.from(report.error));
       }
+      case "delivered": {
+        const pending = this.#events.get(report.id);
+        this.#events.delete(report.id);
+        if (report.delivered !== null) return pending?.resolve(report.delivered);
+        return pending?.reject(
+          report.error === null
+            ? new AetherError("AE_ENGINE_LOST", "the reactor is ending")
+            : AetherError.from(report.error),
+        );
+      }
       case "stopped":
         return this.#stopped.resolve(report.images);
       case "event":
@@ -72,6 +84,8 @@ export class ReactorClient {
     this.#stopped.reject(error);
     for (const pending of this.#pending.values()) pending.reject(error);
     this.#pending.clear();
+    for (const pending of this.#events.values()) pending.reject(error);
+    this.#events.clear();
     this.#onNews({ type: "failed", error: error.toJSON() });
   }
 
@@ -95,6 +109,15 @@ export class ReactorClient {
 
   action(functionId: string, action: FunctionAction): Promise<FunctionView | null> {
     return this.#request((id) => ({ type: "action", id, functionId, action }));
+  }
+
+  /** Gives a function an event; waits as long as that takes (its time limit is the handler's). */
+  invoke(functionId: string, event: Event): Promise<Delivered> {
+    const id = this.#nextId++;
+    const pending = Promise.withResolvers<Delivered>();
+    this.#events.set(id, pending);
+    this.#post({ type: "invoke", id, functionId, event });
+    return pending.promise;
   }
 
   async apply(change: Omit<ReactorApply, "type" | "id">): Promise<void> {

@@ -4,6 +4,7 @@ import type { FunctionAction, LogLine } from "../../protocol/control.ts";
 import type { ErrorData } from "../../protocol/errors.ts";
 import type { EventBody } from "../../protocol/events.ts";
 import type { FunctionView } from "../../protocol/views.ts";
+import type { Delivered, Event } from "../lifecycle/invoke.ts";
 import type { CriuTools } from "../sandbox/context.ts";
 import type { Image } from "../snapshot/image.ts";
 
@@ -46,6 +47,8 @@ export type ReactorOrder =
       readonly functionId: string;
       readonly action: FunctionAction;
     }
+  /** An event for a function; answered by `delivered`. */
+  | { readonly type: "invoke"; readonly id: number; readonly functionId: string; readonly event: Event }
   /** So much of a function's output was taken in. */
   | { readonly type: "output-taken"; readonly functionId: string; readonly bytes: number }
   /** Ends every function in order; answered by `stopped`. */
@@ -60,6 +63,12 @@ export type ReactorReport =
       readonly type: "done";
       readonly id: number;
       readonly view: FunctionView | null;
+      readonly error: ErrorData | null;
+    }
+  | {
+      readonly type: "delivered";
+      readonly id: number;
+      readonly delivered: Delivered | null;
       readonly error: ErrorData | null;
     }
   | { readonly type: "event"; readonly event: EventBody }

@@ -12,6 +12,7 @@ import type { AetherError } from "../../protocol/errors.ts";
 import type { EventBody } from "../../protocol/events.ts";
 import type { FunctionView } from "../../protocol/views.ts";
 import { ChangePublisher } from "../change-publisher.ts";
+import type { Delivered, Event } from "../lifecycle/invoke.ts";
 import { FunctionRuntime } from "../lifecycle/function-runtime.ts";
 import type { FunctionSurroundings } from "../lifecycle/function-core.ts";
 import { EngineCgroups } from "../sandbox/cgroups.ts";
@@ -233,6 +234,11 @@ export class Reactor {
   /** Carries out an order on one function. Rejects with a typed error. */
   action(functionId: string, action: FunctionAction): Promise<FunctionView> {
     return this.#table.action(functionId, action);
+  }
+
+  /** Gives a function an event. Rejects with a typed error. */
+  invoke(functionId: string, event: Event): Promise<Delivered> {
+    return this.#table.invoke(functionId, event);
   }
 
   /** The engine has taken in so much of a function's output. */

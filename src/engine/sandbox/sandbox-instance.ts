@@ -7,6 +7,7 @@ import { isListening, listenAddress } from "../../ffi/socket.ts";
 import type { ListenAddress } from "../../ffi/socket.ts";
 import { openProcess, takeDescriptor } from "../../ffi/pidfd.ts";
 import { AetherError } from "../../protocol/errors.ts";
+import type { BodyEncoding } from "../../protocol/invocations.ts";
 import type {
   Instance,
   InstanceExit,
@@ -15,6 +16,7 @@ import type {
   TakenListener,
 } from "../lifecycle/driver.ts";
 import type { InstanceRing } from "../ipc/instance-ring.ts";
+import type { InvocationAnswer } from "../ipc/ring-invoker.ts";
 import type { FunctionCgroup } from "./cgroups.ts";
 import type { SandboxContext } from "./context.ts";
 import { countOpenConnections, listeningPortsOf, takeConnections, takeListeners } from "./listeners.ts";
@@ -165,8 +167,13 @@ export class SandboxInstance implements Instance {
     return new Map(this.pids().map((pid) => [innerPid(pid), pid]));
   }
 
+  /** Events over the ring count as connections: somebody waits for each. */
   openConnections(): number {
-    return countOpenConnections(this.pids());
+    return countOpenConnections(this.pids()) + (this.ring?.invoker.pending ?? 0);
+  }
+
+  invoke(body: Uint8Array, encoding: BodyEncoding, timeoutMs: number): Promise<InvocationAnswer> | null {
+    return this.ring?.servesEvents === true ? this.ring.invoker.invoke(body, encoding, timeoutMs) : null;
   }
 
   takeConnections(): Fd[] {
