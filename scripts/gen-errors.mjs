@@ -32,6 +32,10 @@ const families = new Map([
     "WakeError",
     "The way from a waiting connection to the function that answers it. [Wake path](wake-path.md) explains it.",
   ],
+  [
+    "InvocationError",
+    "An event for a function came to no result, or a hook of the function spoke against its sleep. [SDKs](sdk.md) says what handlers can do.",
+  ],
   ["EngineError", "The engine itself, and how it is reached."],
 ]);
 

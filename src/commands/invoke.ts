@@ -21,8 +21,12 @@ export function invokeCommand(): Command {
     .addArgument(new Argument("<id>", "function"))
     .addOption(new Option("-d, --data <event>", "the event: JSON, @FILE, or - for standard input"))
     .addOption(new Option("--raw", "the event is bytes, not JSON"))
-    .addOption(new Option("--timeout <duration>", "limit on the function, as 5s (default: its own, else 30s)"))
-    .addOption(new Option("--path <path>", "of a function without a handler: path of the request").default("/"))
+    .addOption(
+      new Option("--timeout <duration>", "limit on the function, as 5s (default: its own, else 30s)"),
+    )
+    .addOption(
+      new Option("--path <path>", "of a function without a handler: path of the request").default("/"),
+    )
     .addOption(new Option("--method <method>", "and its method (default: POST with an event, else GET)"))
     .addOption(new Option("--async", "print the invocation's id, and do not wait"));
   return onRun(command, (globals, [id = ""]) => run(globals, id, command.opts<InvokeOptions>()));

@@ -125,15 +125,27 @@ export const errorCodes = {
   AE_CONNECTIONS_OPEN: entry("WakeError", "user", "Open connections keep the function from sleeping."),
   // InvocationError
   AE_INVOKE_TIMEOUT: entry("InvocationError", "user", "An invocation had no result within its time limit."),
-  AE_INVOKE_FAILED: entry("InvocationError", "user", "The handler failed, or answered with what is no result."),
+  AE_INVOKE_FAILED: entry(
+    "InvocationError",
+    "user",
+    "The handler failed, or answered with what is no result.",
+  ),
   AE_INVOKE_UNSUPPORTED: entry(
     "InvocationError",
     "user",
     "The function has neither a handler nor a port by which it could be invoked.",
   ),
   AE_INVOKE_CRASHED: entry("InvocationError", "user", "The function ended in the middle of an invocation."),
-  AE_HOOK_REFUSED: entry("InvocationError", "user", "A hook of the function refused its snapshot, or was late."),
-  AE_HOOK_FAILED: entry("InvocationError", "user", "A hook of the function failed after a restore, or was late."),
+  AE_HOOK_REFUSED: entry(
+    "InvocationError",
+    "user",
+    "A hook of the function refused its snapshot, or was late.",
+  ),
+  AE_HOOK_FAILED: entry(
+    "InvocationError",
+    "user",
+    "A hook of the function failed after a restore, or was late.",
+  ),
   // EngineError
   AE_ENGINE_RUNNING: entry("EngineError", "user", "An engine of this name is already running."),
   AE_ENGINE_NOT_RUNNING: entry("EngineError", "user", "No engine of this name is running."),

@@ -77,8 +77,8 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 const p50 = (language: Language, way: Way, bytes: number): number =>
-  cases.find((one) => one.language === language && one.way === way && one.bytes === bytes)?.roundTripUs
-    .p50 ?? Number.NaN;
+  cases.find((one) => one.language === language && one.way === way && one.bytes === bytes)?.roundTripUs.p50 ??
+  Number.NaN;
 const ratios = (Object.keys(languages) as Language[]).flatMap((language) =>
   sizes.map((bytes) => ({
     language,
@@ -101,13 +101,17 @@ if (process.argv.includes("--json")) {
   console.log(JSON.stringify(result, null, 2));
 } else {
   const { machine } = result;
-  console.log(`${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, Node ${machine.node}, n = ${n}\n`);
+  console.log(
+    `${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, Node ${machine.node}, n = ${n}\n`,
+  );
   console.log("handler  way     bytes   round trip p50     p99 us   messages a second");
   for (const { language, way, bytes, roundTripUs, perSecond } of cases)
     console.log(
       `${language.padEnd(9)}${way.padEnd(6)}${String(bytes).padStart(7)}${roundTripUs.p50.toFixed(1).padStart(17)}${roundTripUs.p99.toFixed(1).padStart(11)}${String(perSecond).padStart(20)}`,
     );
   for (const { language, bytes, httpOverRing, unixOverRing } of ratios)
-    console.log(`${language} ${bytes}: HTTP takes ${httpOverRing} times as long, a unix socket ${unixOverRing}`);
+    console.log(
+      `${language} ${bytes}: HTTP takes ${httpOverRing} times as long, a unix socket ${unixOverRing}`,
+    );
   console.log(`ring one way, 64 bytes, two threads: ${oneWayPerSecond} messages a second`);
 }

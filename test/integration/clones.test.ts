@@ -86,7 +86,9 @@ describe.each(["events-python", "events-node", "plain-python", "plain-node"])("c
           seen.set(generator, former);
           drawn += values.length;
           for (const value of values) {
-            expect(former.has(value), `${generator}: ${value} of clone ${clone} was drawn before`).toBe(false);
+            expect(former.has(value), `${generator}: ${value} of clone ${clone} was drawn before`).toBe(
+              false,
+            );
             former.add(value);
           }
         }

@@ -109,15 +109,21 @@ describe.each(["python", "node"] as const)("an event function in %s", (id) => {
   });
 
   test("a failure, a time-out, a crash and an oversize event are told apart", async () => {
-    await expect(requests.invoke(id, order({ do: "fail" }))).rejects.toMatchObject({ code: "AE_INVOKE_FAILED" });
+    await expect(requests.invoke(id, order({ do: "fail" }))).rejects.toMatchObject({
+      code: "AE_INVOKE_FAILED",
+    });
     await expect(
       requests.invoke(id, order({ do: "sleep", seconds: 20 }, { timeoutMs: 200 })),
     ).rejects.toMatchObject({ code: "AE_INVOKE_TIMEOUT" });
-    await expect(requests.invoke(id, order({ do: "exit" }))).rejects.toMatchObject({ code: "AE_INVOKE_CRASHED" });
+    await expect(requests.invoke(id, order({ do: "exit" }))).rejects.toMatchObject({
+      code: "AE_INVOKE_CRASHED",
+    });
     await expect(
       requests.invoke(id, order(undefined, { event: Buffer.alloc(7_000_000), encoding: "raw" })),
     ).rejects.toMatchObject({ code: "AE_PAYLOAD_TOO_LARGE" });
-    await expect(requests.invoke("nobody", order(null))).rejects.toMatchObject({ code: "AE_UNKNOWN_FUNCTION" });
+    await expect(requests.invoke("nobody", order(null))).rejects.toMatchObject({
+      code: "AE_UNKNOWN_FUNCTION",
+    });
     expect((await invoke(id)).restored).toBe(true);
     const records = await requests.invocations(id, 4);
     expect(records.map(({ error }) => error?.code ?? "ok")).toEqual([
@@ -168,11 +174,11 @@ test("golden: every wake is a clone of the first image, with hooks, and nothing 
     await engine.action("golden", "snapshot");
   }
   expect(seen.map(({ count }) => count)).toEqual([1, 1, 1]);
-  expect(seen.map(({ log }) => log)).toEqual(Array(3).fill(["before", "after"]));
+  expect(seen.map(({ log }) => log)).toEqual(seen.map(() => ["before", "after"]));
   expect(new Set(seen.map(({ entropy }) => entropy)).size).toBe(3);
 });
 
-test("what a handler prints is in its log, and nothing else", async () => {
-  await invoke("python", { do: "say" });
+test("what a handler prints is in its log", async () => {
+  expect(await invoke("python", { do: "say" })).toHaveProperty("count");
   await until(async () => (await outputLines(engine, "python")).includes("said to stderr"), "the line");
 });

@@ -50,14 +50,23 @@ const handlers = {
   web: async (event) => {
     switch (event.rawPath) {
       case "/event":
-        return { statusCode: 200, headers: { "content-type": "application/json" }, body: JSON.stringify(event) };
+        return {
+          statusCode: 200,
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify(event),
+        };
       case "/plain":
         return { any: "value" };
       case "/text":
         return "hello";
       case "/binary": {
         const body = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte)).toString("base64");
-        return { statusCode: 201, headers: { "Content-Type": "application/x-thing" }, body, isBase64Encoded: true };
+        return {
+          statusCode: 201,
+          headers: { "Content-Type": "application/x-thing" },
+          body,
+          isBase64Encoded: true,
+        };
       }
       case "/cookies":
         return { statusCode: 204, cookies: ["a=1; Path=/", "b=2"] };

@@ -97,9 +97,7 @@ export class Channel {
 
   /** A command that is still to be carried out, or null. */
   get command() {
-    return Atomics.load(this.longs, long.commandSequence) === this.sequence
-      ? null
-      : this.words[word.command];
+    return Atomics.load(this.longs, long.commandSequence) === this.sequence ? null : this.words[word.command];
   }
 
   /** Takes note of the command, so that it is not carried out twice. */

@@ -119,7 +119,9 @@ const pending = Symbol("the callback will be called");
  * @returns {value is PromiseLike<unknown>}
  */
 function isThenable(value) {
-  return typeof value === "object" && value !== null && typeof (/** @type {any} */ (value).then) === "function";
+  return (
+    typeof value === "object" && value !== null && typeof (/** @type {any} */ (value).then) === "function"
+  );
 }
 
 /**
@@ -127,7 +129,8 @@ function isThenable(value) {
  * @param {unknown} error
  */
 export function logFailure(requestId, error) {
-  const text = error instanceof Error && !(error instanceof TimeLimit) ? (error.stack ?? error.message) : String(error);
+  const text =
+    error instanceof Error && !(error instanceof TimeLimit) ? (error.stack ?? error.message) : String(error);
   process.stderr.write(`${requestId}: the handler failed\n${text}\n`);
 }
 

@@ -56,7 +56,13 @@ export function eventOf(request, body, requestId) {
   for (let index = 0; index < request.rawHeaders.length; index += 2) {
     const name = (request.rawHeaders[index] ?? "").toLowerCase();
     const value = request.rawHeaders[index + 1] ?? "";
-    if (name === "cookie") cookies.push(...value.split(";").map((each) => each.trim()).filter((each) => each !== ""));
+    if (name === "cookie")
+      cookies.push(
+        ...value
+          .split(";")
+          .map((each) => each.trim())
+          .filter((each) => each !== ""),
+      );
     else headers[name] = headers[name] === undefined ? value : `${headers[name]},${value}`;
   }
   const now = new Date();
@@ -137,7 +143,11 @@ function bodyOf(result) {
   if (body instanceof Uint8Array) return body;
   if (typeof body === "string") return Buffer.from(body, result.isBase64Encoded === true ? "base64" : "utf8");
   if (body instanceof Readable) return body;
-  if (typeof body === "object" && (Symbol.asyncIterator in body || Symbol.iterator in body) && !Array.isArray(body))
+  if (
+    typeof body === "object" &&
+    (Symbol.asyncIterator in body || Symbol.iterator in body) &&
+    !Array.isArray(body)
+  )
     return Readable.from(body);
   return Buffer.from(JSON.stringify(body));
 }

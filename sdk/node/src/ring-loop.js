@@ -131,7 +131,12 @@ export class RingLoop {
         const { value } = outcome;
         const raw = value instanceof Uint8Array;
         const body = raw ? value : Buffer.from(JSON.stringify(value) ?? "null");
-        return this.send({ type: types.response, requestId, lead: raw ? encodings.raw : encodings.json, body });
+        return this.send({
+          type: types.response,
+          requestId,
+          lead: raw ? encodings.raw : encodings.json,
+          body,
+        });
       } catch (error) {
         logFailure(name, error);
         return this.fail(requestId, name, error);

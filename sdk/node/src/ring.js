@@ -66,27 +66,33 @@ function crc32(bytes, words, at, length) {
   return (crc ^ 0xffffffff) >>> 0;
 }
 
-/** What both ends have. */
-class Ring {
-  /** @param {ArrayBuffer} memory */
-  constructor(memory) {
-    this.bytes = new Uint8Array(memory);
-    this.words = new Uint32Array(memory, 0, memory.byteLength >>> 2);
-    this.positions = new BigInt64Array(memory, 0, 3);
-    this.capacity = Number(this.positions[capacity]);
-    const legal =
-      this.capacity >= minCapacity &&
-      this.capacity <= memory.byteLength - headerBytes &&
-      (this.capacity & (this.capacity - 1)) === 0;
-    if (!legal) throw new RingError("CorruptedData", `capacity ${this.capacity}`);
-  }
+/**
+ * What both ends see.
+ * @param {ArrayBuffer} memory
+ */
+function viewsOf(memory) {
+  const positions = new BigInt64Array(memory, 0, 3);
+  const bytes = Number(positions[capacity]);
+  const legal =
+    bytes >= minCapacity && bytes <= memory.byteLength - headerBytes && (bytes & (bytes - 1)) === 0;
+  if (!legal) throw new RingError("CorruptedData", `capacity ${bytes}`);
+  return {
+    bytes: new Uint8Array(memory),
+    words: new Uint32Array(memory, 0, memory.byteLength >>> 2),
+    positions,
+    capacity: bytes,
+  };
 }
 
 /** The writing end. */
-export class Producer extends Ring {
+export class Producer {
   /** @param {ArrayBuffer} memory */
   constructor(memory) {
-    super(memory);
+    const { bytes, words, positions, capacity } = viewsOf(memory);
+    this.bytes = bytes;
+    this.words = words;
+    this.positions = positions;
+    this.capacity = capacity;
     this.limit = Math.min(maxPayload, this.capacity / 2 - entryHeaderBytes);
     this.head = Number(Atomics.load(this.positions, head));
     this.offset = this.head % this.capacity;
@@ -128,10 +134,14 @@ export class Producer extends Ring {
 }
 
 /** The reading end. */
-export class Consumer extends Ring {
+export class Consumer {
   /** @param {ArrayBuffer} memory */
   constructor(memory) {
-    super(memory);
+    const { bytes, words, positions, capacity } = viewsOf(memory);
+    this.bytes = bytes;
+    this.words = words;
+    this.positions = positions;
+    this.capacity = capacity;
     this.tail = Number(Atomics.load(this.positions, tail));
     this.offset = this.tail % this.capacity;
     this.seen = this.tail;

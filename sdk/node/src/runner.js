@@ -50,7 +50,8 @@ async function load(entry) {
   const [file, name] = [entry.slice(0, dot), entry.slice(dot + 1)];
   if (dot < 1 || name === "") refuse(`entry "${entry}" is none: write module.function, such as app.handle`);
   const path = ["mjs", "js", "cjs"].map((end) => resolve(`${file}.${end}`)).find((each) => existsSync(each));
-  if (path === undefined) return refuse(`there is no ${file}.mjs, ${file}.js or ${file}.cjs in ${process.cwd()}`);
+  if (path === undefined)
+    return refuse(`there is no ${file}.mjs, ${file}.js or ${file}.cjs in ${process.cwd()}`);
   const module = await importWithSdk(pathToFileURL(path).href);
   const handler = module[name] ?? module.default?.[name];
   if (typeof handler !== "function") refuse(`${path} exports no function ${name}`);

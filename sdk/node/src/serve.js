@@ -50,8 +50,8 @@ export async function serve(handler, options = {}) {
   // No new clients; what is under way is finished.
   server?.close();
   server?.closeIdleConnections();
-  while (!runner.idle || (loop !== null && loop.outgoing.length > 0))
-    await new Promise((resolve) => setTimeout(resolve, 5));
+  const underWay = () => !runner.idle || (loop?.outgoing.length ?? 0) > 0;
+  while (underWay()) await new Promise((resolve) => setTimeout(resolve, 5));
   server?.closeIdleConnections();
   loop?.stop();
 }

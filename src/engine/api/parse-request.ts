@@ -114,7 +114,8 @@ function matchInvoke(functionId: string, query: URLSearchParams): ControlRequest
   if (method !== null && !/^[A-Z]{1,16}$/.test(method))
     throw usage(`method=${method.slice(0, 20)} is not an HTTP method in capitals`);
   const path = query.get("path") ?? "/";
-  if (!/^\/[\x21-\x7e]{0,8191}$/.test(path)) throw usage("path is not a path that begins with /, without blanks");
+  if (!/^\/[\x21-\x7e]{0,8191}$/.test(path))
+    throw usage("path is not a path that begins with /, without blanks");
   const order = { timeoutMs: timeout === null ? null : Number(timeout), method, path };
   return { type: "invoke", functionId, order, wait: (query.get("wait") ?? "1") !== "0" };
 }

@@ -62,7 +62,8 @@ function contradictions(entry: FunctionDraft): Finding[] {
   const add = (field: ConfigPath, message: string, hint: string): void =>
     void found.push(contradiction(at(entry, ...field), message, hint));
   if (!written.has("command") && !written.has("handler")) {
-    const hint = "Name a program, such as python3 handler.py; or a handler: {runtime: python, entry: app.handle}.";
+    const hint =
+      "Name a program, such as python3 handler.py; or a handler: {runtime: python, entry: app.handle}.";
     found.push(finding("AE_CONFIG_MISSING_FIELD", at(entry, "command"), "command is missing", hint));
   }
   if (written.has("command") && written.has("handler"))

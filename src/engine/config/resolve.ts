@@ -1,7 +1,13 @@
 /** A function of the file -> the function as the engine runs it: program, folder and user looked up. */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import type { FunctionConfig, HandlerConfig, IdleConfig, ReadyRule, UserConfig } from "../../protocol/config.ts";
+import type {
+  FunctionConfig,
+  HandlerConfig,
+  IdleConfig,
+  ReadyRule,
+  UserConfig,
+} from "../../protocol/config.ts";
 import { checkFolder } from "./access.ts";
 import { findProgram, splitCommand } from "./command.ts";
 import type { FunctionDraft } from "./draft.ts";

@@ -139,10 +139,7 @@ export const handlerSchema = z.strictObject(
     runtime: oneOf(["python", "node"]).describe("What runs it: `python3` or `node`, as found through PATH."),
     entry: z
       .string(rule("a file and a function, such as app.handle"))
-      .regex(
-        /^[A-Za-z_][\w./-]*\.[A-Za-z_]\w*$/,
-        rule("a file and a function in it, such as app.handle"),
-      )
+      .regex(/^[A-Za-z_][\w./-]*\.[A-Za-z_]\w*$/, rule("a file and a function in it, such as app.handle"))
       .describe(
         "File, without its ending, and function in it, relative to `cwd`: `app.handle` is `handle` of app.py, or of app.mjs, app.js or app.cjs.",
       ),

@@ -30,7 +30,10 @@ export class Invocations {
    * Begins an invocation. `result` rejects with AetherError; it has been recorded then.
    * @throws AetherError AE_OPERATION_IN_PROGRESS when too many are under way
    */
-  begin(functionId: string, order: InvokeOrder): { readonly id: string; readonly result: Promise<InvokeResponse> } {
+  begin(
+    functionId: string,
+    order: InvokeOrder,
+  ): { readonly id: string; readonly result: Promise<InvokeResponse> } {
     if (this.#running.size >= maxRunning) {
       throw new AetherError("AE_OPERATION_IN_PROGRESS", `${functionId}: the invocation is refused`, {
         why: `${maxRunning} are under way already`,

@@ -70,8 +70,7 @@ export class InstanceRing implements Disposable {
         wallClockMs: options.now(),
       },
       stand,
-      image:
-        image === null ? null : { sequence: BigInt(image.sequence), registration: image.registration },
+      image: image === null ? null : { sequence: BigInt(image.sequence), registration: image.registration },
       onMessage: (message) => this.invoker.take(message),
       onFailure: (error) => {
         this.invoker.fail(error);
@@ -96,8 +95,7 @@ export class InstanceRing implements Disposable {
     if (!this.#restored || !this.#link.registration.hooks) return;
     const answer = await this.#link.acknowledged(hookDeadlineMs);
     if (answer === null) return;
-    const why =
-      answer === "late" ? `they did not end within ${hookDeadlineMs / 1_000} s` : answer.refused;
+    const why = answer === "late" ? `they did not end within ${hookDeadlineMs / 1_000} s` : answer.refused;
     throw new AetherError("AE_HOOK_FAILED", `${this.#functionId}: its hooks failed after a restore`, {
       why,
       hint: `The instance was ended. The handler's log has the details: \`aether logs ${this.#functionId}\`.`,

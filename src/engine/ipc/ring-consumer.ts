@@ -71,8 +71,7 @@ export class RingConsumer {
    */
   tryReadInto(target: Uint8Array): number {
     const length = this.#take();
-    if (length > target.length)
-      throw new RangeError(`payload of ${length} bytes, room for ${target.length}`);
+    if (length > target.length) throw new RangeError(`payload of ${length} bytes, room for ${target.length}`);
     for (let index = 0; index < length; index++) target[index] = scratchBytes[index] as number;
     return length;
   }
@@ -101,7 +100,9 @@ export class RingConsumer {
     if (length === skipMark) {
       const skipped = this.capacityBytes - offset;
       if (offset === 0 || tail + skipped >= this.#head)
-        throw this.#fail(corrupted("skip", { tail, head: this.#head }, "a skip leads beyond what was written"));
+        throw this.#fail(
+          corrupted("skip", { tail, head: this.#head }, "a skip leads beyond what was written"),
+        );
       tail += skipped;
       offset = 0;
       length = words[headerBytes >>> 2] as number;
@@ -111,7 +112,11 @@ export class RingConsumer {
     const taken = entryBytes(length);
     if (tail + taken > this.#head || offset + taken > this.capacityBytes)
       throw this.#fail(
-        corrupted("len", { len: length, tail, head: this.#head }, "the entry reaches beyond what was written"),
+        corrupted(
+          "len",
+          { len: length, tail, head: this.#head },
+          "the entry reaches beyond what was written",
+        ),
       );
     const at = headerBytes + offset;
     const expected = words[(at >>> 2) + 1] as number;

@@ -46,7 +46,13 @@ const schema = z.strictObject({
   /** Its rings; `null` where it has none. Numbers of 64 bits as text. */
   ring: z
     .strictObject({
-      keys: z.strictObject({ ctl: z.string(), req: z.string(), res: z.string(), in: z.string(), out: z.string() }),
+      keys: z.strictObject({
+        ctl: z.string(),
+        req: z.string(),
+        res: z.string(),
+        in: z.string(),
+        out: z.string(),
+      }),
       reqPosition: z.int().min(0),
       resPosition: z.int().min(0),
       generation: z.string().regex(/^\d{1,19}$/),

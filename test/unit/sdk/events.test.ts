@@ -37,7 +37,9 @@ describe.each(sdks)("events over the ring in %s", (_, command) => {
     await using handler = new RingHandler({ command: command("echo") });
     const long = Buffer.alloc(3_000_000, "0123456789abcdef");
     expect(Buffer.from(await handler.raw(long)).equals(long)).toBe(true);
-    await expect(handler.raw(Buffer.alloc(7_000_000))).rejects.toMatchObject({ code: "AE_PAYLOAD_TOO_LARGE" });
+    await expect(handler.raw(Buffer.alloc(7_000_000))).rejects.toMatchObject({
+      code: "AE_PAYLOAD_TOO_LARGE",
+    });
     expect(await handler.json({ still: "there" })).toEqual({ still: "there" });
   });
 

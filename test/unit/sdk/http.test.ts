@@ -17,9 +17,12 @@ async function start(command: readonly [string, ...string[]], env: Record<string
     command,
     env: { AETHER_TRIGGER_PORT: String(port), AETHER_BIND: "127.0.0.1", ...env },
   });
-  for (const deadline = Date.now() + 9_000; ; ) {
+  for (const deadline = Date.now() + 9_000; ;) {
     const socket = connect(port, "127.0.0.1");
-    const open = await Promise.race([once(socket, "connect").then(() => true), once(socket, "error").then(() => false)]).catch(() => false);
+    const open = await Promise.race([
+      once(socket, "connect").then(() => true),
+      once(socket, "error").then(() => false),
+    ]).catch(() => false);
     socket.destroy();
     if (open) return { handler, port };
     if (Date.now() > deadline) throw new Error(`it does not listen\n${handler.output}`);
@@ -69,7 +72,12 @@ describe.each(sdks)("HTTP events in %s", (__, command) => {
     await using _ = handler;
     const { body, headers } = await ask(port, "/event?a=1&b=x%20y&a=2&empty=", {
       method: "POST",
-      headers: { "Content-Type": "application/json; charset=utf-8", Cookie: "c=1; d=2", "X-Two": "1", "User-Agent": "test/1" },
+      headers: {
+        "Content-Type": "application/json; charset=utf-8",
+        Cookie: "c=1; d=2",
+        "X-Two": "1",
+        "User-Agent": "test/1",
+      },
       body: Buffer.from('{"ü":1}'),
     });
     const event = JSON.parse(body.toString()) as Record<string, unknown>;
@@ -85,7 +93,13 @@ describe.each(sdks)("HTTP events in %s", (__, command) => {
       isBase64Encoded: false,
       requestContext: {
         apiId: "ring",
-        http: { method: "POST", path: "/event", protocol: "HTTP/1.1", sourceIp: "127.0.0.1", userAgent: "test/1" },
+        http: {
+          method: "POST",
+          path: "/event",
+          protocol: "HTTP/1.1",
+          sourceIp: "127.0.0.1",
+          userAgent: "test/1",
+        },
         stage: "$default",
         routeKey: "$default",
       },
@@ -155,7 +169,9 @@ describe.each(sdks)("HTTP events in %s", (__, command) => {
     expect((await ask(port, "/slow")).status).toBe(504);
     expect((await ask(port, "/text", { method: "POST", body: Buffer.alloc(1_000) })).status).toBe(200);
     expect((await ask(port, "/text", { method: "POST", body: Buffer.alloc(1_001) })).status).toBe(413);
-    expect((await ask(port, "/text", { method: "POST", body: Buffer.alloc(3_000), chunked: true })).status).toBe(413);
+    expect(
+      (await ask(port, "/text", { method: "POST", body: Buffer.alloc(3_000), chunked: true })).status,
+    ).toBe(413);
   });
 
   test("a connection carries several requests, also sent at once, and nonsense ends it", async () => {
@@ -167,7 +183,8 @@ describe.each(sdks)("HTTP events in %s", (__, command) => {
     );
     expect(two.match(/HTTP\/1.1 200/g)).toHaveLength(2);
     expect(await talk(port, "GARBAGE\r\n\r\n")).toContain("400 Bad Request");
-    const smuggled = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    const smuggled =
+      "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
     expect(await talk(port, smuggled)).toContain("400 Bad Request");
     expect((await ask(port, "/text")).status).toBe(200);
   });

@@ -40,10 +40,9 @@ const code = (work: () => unknown): string => {
 };
 
 /** Positions beyond 2^32 too: head and tail never wrap. */
-const anyPosition = fc.oneof(
-  fc.integer({ min: 0, max: 4_096 }),
-  fc.constantFrom(2 ** 31 - 8, 2 ** 32 - 16, 2 ** 40, 2 ** 52),
-).map((value) => value - (value % 8));
+const anyPosition = fc
+  .oneof(fc.integer({ min: 0, max: 4_096 }), fc.constantFrom(2 ** 31 - 8, 2 ** 32 - 16, 2 ** 40, 2 ** 52))
+  .map((value) => value - (value % 8));
 
 const payload = fc.oneof(
   fc.uint8Array({ maxLength: 40 }),
@@ -66,7 +65,9 @@ describe("ring", () => {
           if (write === null) {
             const expected = model.shift();
             if (expected !== undefined) tail = expected.end;
-            expect(consumer.tryRead()).toEqual(expected === undefined ? null : new Uint8Array(expected.bytes));
+            expect(consumer.tryRead()).toEqual(
+              expected === undefined ? null : new Uint8Array(expected.bytes),
+            );
             continue;
           }
           const needed = entryBytes(write.length);
@@ -95,7 +96,9 @@ describe("ring", () => {
   test("says by code what it cannot do", () => {
     const { producer, consumer } = makeRing();
     expect(code(() => consumer.read())).toBe("AE_RING_EMPTY");
-    expect(code(() => producer.write(new Uint8Array(payloadLimit(capacity) + 1)))).toBe("AE_PAYLOAD_TOO_LARGE");
+    expect(code(() => producer.write(new Uint8Array(payloadLimit(capacity) + 1)))).toBe(
+      "AE_PAYLOAD_TOO_LARGE",
+    );
     producer.write(new Uint8Array(payloadLimit(capacity)));
     producer.write(new Uint8Array(payloadLimit(capacity)));
     expect(code(() => producer.write(new Uint8Array(1)))).toBe("AE_RING_FULL");
@@ -127,10 +130,16 @@ describe("ring", () => {
     ["head before tail", (ring: ReturnType<typeof makeRing>) => (ring.positions[headWord] = -8n)],
     ["head beyond what fits", (ring: ReturnType<typeof makeRing>) => (ring.positions[headWord] = 4104n)],
     ["head off the grid", (ring: ReturnType<typeof makeRing>) => (ring.positions[headWord] = 17n)],
-    ["head beyond all numbers", (ring: ReturnType<typeof makeRing>) => (ring.positions[headWord] = 2n ** 62n)],
+    [
+      "head beyond all numbers",
+      (ring: ReturnType<typeof makeRing>) => (ring.positions[headWord] = 2n ** 62n),
+    ],
     ["len above the limit", (ring: ReturnType<typeof makeRing>) => (ring.words[headerBytes / 4] = 65_537)],
     ["len beyond head", (ring: ReturnType<typeof makeRing>) => (ring.words[headerBytes / 4] = 4_000)],
-    ["a skip at the start", (ring: ReturnType<typeof makeRing>) => (ring.words[headerBytes / 4] = 0xffffffff)],
+    [
+      "a skip at the start",
+      (ring: ReturnType<typeof makeRing>) => (ring.words[headerBytes / 4] = 0xffffffff),
+    ],
   ])("hostile writer: %s", (_, spoil) => {
     const ring = makeRing();
     ring.producer.write(new Uint8Array(8));
