@@ -58,6 +58,13 @@ beforeAll(async () => {
       declare("node"),
       declare("python", { id: "golden", trigger_port: await freePort(), sleep: "golden" }),
       declare("node", { id: "unreached", trigger_port: undefined }),
+      declare("python", {
+        id: "sleepy",
+        trigger_port: undefined,
+        start: "running",
+        idle: { suspend_after: "200ms", snapshot_after: "never" },
+      }),
+      declare("node", { id: "lame", trigger_port: undefined, start: "running" }),
       {
         id: "server",
         command: "/usr/bin/python3 handler.py",
@@ -158,6 +165,27 @@ test("a function without a port is reached by invocation alone", async () => {
   expect(await invoke("unreached", { any: 1 })).toMatchObject({ count: 1, restored: true });
   await engine.action("unreached", "snapshot");
   expect(await invoke("unreached", { any: 1 })).toMatchObject({ count: 2 });
+});
+
+test("somebody who waits for a result keeps a function awake; when nobody does, it sleeps", async () => {
+  await engine.settled("sleepy", "Suspended");
+  const from = engine.events.length;
+  expect((await requests.invoke("sleepy", order({ do: "sleep", seconds: 0.7 }))).tier).toBe("suspended");
+  const suspends = engine.events
+    .slice(from)
+    .filter((event) => event.type === "transition" && event.functionId === "sleepy");
+  expect(suspends).toHaveLength(1);
+  await engine.settled("sleepy", "Suspended");
+});
+
+test("a hook that fails after a restore ends the instance, and says why", async () => {
+  await invoke("lame", { do: "touch", path: "/tmp/fail-after" });
+  await engine.action("lame", "snapshot");
+  await expect(invoke("lame")).rejects.toMatchObject({
+    code: "AE_HOOK_FAILED",
+    why: expect.stringContaining("/tmp/fail-after") as string,
+  });
+  expect((await engine.function("lame")).state).toBe("WarmSnapshot");
 });
 
 test("a plain server is invoked by a request, and takes no notice of rings", async () => {

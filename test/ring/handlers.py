@@ -58,6 +58,18 @@ async def later(event, context):
     return event["name"]
 
 
+def scribble(event, context):
+    """Breaks the rules of the ring it writes, as a hostile process could."""
+    from aether import _channel
+
+    here = _channel.channel()
+    words = memoryview(here.rings[1]._memory).cast("Q")
+    for index, value in event.items():
+        words[int(index)] = value
+    here.ring()
+    time.sleep(0.3)
+
+
 def web(event, context):
     """By path: the event itself, or one of the kinds of results."""
     path = event["rawPath"]

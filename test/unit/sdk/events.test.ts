@@ -93,6 +93,23 @@ describe.each(sdks)("events over the ring in %s", (_, command) => {
   });
 });
 
+test.each([
+  ["head beyond what fits", { 0: 2 ** 40 }],
+  ["head off the grid", { 0: 13 }],
+  ["an entry with a wrong checksum", { 0: 16, 3: 8 }],
+  ["an entry longer than what was written", { 0: 16, 3: 4_000 }],
+  ["an entry that is no message", { 0: 8, 3: 0 }],
+])("a hostile handler: %s closes its ring, and whoever waits is told", async (_, words) => {
+  await using handler = new RingHandler({
+    command: ["/usr/bin/python3", `${repository}test/ring/handlers.py`, "scribble"],
+  });
+  const codes = ["AE_SHM_CORRUPTED", "AE_RING_CHECKSUM"];
+  const failed: unknown = await handler.json(words).catch((error: unknown) => error);
+  expect(codes).toContain((failed as { code?: string }).code);
+  expect(codes).toContain(handler.failure?.code);
+  await expect(handler.json(null)).rejects.toBe(handler.failure);
+});
+
 describe.each(sdks)("hooks in %s", (_, command) => {
   test("run before in reverse and after forward, and are acknowledged", async () => {
     await using handler = new RingHandler({ command: command("hooks") });
