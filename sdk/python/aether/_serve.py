@@ -566,7 +566,7 @@ CO_COROUTINE = 0x80
 
 def _code_of(handler: Handler) -> "tuple[Any, int]":
     """The code of a function, a bound method or an object with __call__, and how many arguments are bound already."""
-    call: Any = handler if hasattr(handler, "__code__") or hasattr(handler, "__func__") else type(handler).__call__
+    call: Any = handler if hasattr(handler, "__code__") or hasattr(handler, "__func__") else getattr(type(handler), "__call__")
     bound = 1 if hasattr(call, "__func__") or call is not handler else 0
     return getattr(getattr(call, "__func__", call), "__code__", None), bound
 

@@ -224,12 +224,13 @@ export class RingLink implements Disposable {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, deadlineMs);
     this.#awaited = () => {
-      if (this.#control.answer !== null) resolve();
+      if (!this.#memory.control.isOpen || this.#control.answer !== null) resolve();
     };
     this.#awaited();
     await promise;
     clearTimeout(timer);
     this.#awaited = null;
+    if (!this.#memory.control.isOpen) return { refused: "its process ended" };
     const { answer } = this.#control;
     if (answer === null) return "late";
     return answer.ok ? null : { refused: answer.why };
@@ -251,6 +252,8 @@ export class RingLink implements Disposable {
     this.#turn = null;
     this.#epoll.remove(this.#memory.heard);
     this.#memory[Symbol.dispose]();
+    // Nobody will answer any more.
+    this.#awaited?.();
   }
 }
 

@@ -324,6 +324,12 @@ export class SandboxDriver implements InstanceDriver {
       helperPid: prepared.workerPid,
       oomKills,
     });
+    try {
+      await prepared.ring?.awake();
+    } catch (error) {
+      await instance.kill();
+      throw error;
+    }
     return {
       instance,
       restoreMs: restored.answeredAtMs - restored.sentAtMs,

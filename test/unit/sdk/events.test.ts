@@ -131,6 +131,17 @@ describe.each(sdks)("hooks in %s", (_, command) => {
     expect(log).toEqual(["before 2", "after 1", "after 2"]);
   });
 
+  test("a process that ends instead of answering is not waited for", async () => {
+    await using handler = new RingHandler({ command: command("hooks") });
+    await handler.json(null);
+    handler.child.kill("SIGSTOP");
+    const answer = handler.link.command("beforeSnapshot", 8_000);
+    handler.child.kill("SIGKILL");
+    await handler.exited;
+    handler.link[Symbol.dispose]();
+    expect(await answer).toEqual({ refused: "its process ended" });
+  });
+
   test("a process that does not answer is late, not waited for for ever", async () => {
     await using handler = new RingHandler({ command: command("hooks") });
     await handler.json(null);
