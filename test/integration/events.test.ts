@@ -85,7 +85,8 @@ afterAll(async () => {
 
 describe.each(["python", "node"] as const)("an event function in %s", (id) => {
   test("is woken by an invocation, keeps its memory, and knows that it was woken", async () => {
-    await engine.settled(id, "WarmSnapshot");
+    // The SDK's libraries are on the list of those whose memory may be mapped.
+    expect((await engine.settled(id, "WarmSnapshot")).snapshot?.image).toBe("mapped");
     const response = await requests.invoke(id, order({ do: "look" }));
     expect(response).toMatchObject({ functionId: id, via: "ring", tier: "snapshot", http: null });
     expect(response.wakeMs).toBeGreaterThan(0);
