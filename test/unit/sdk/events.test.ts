@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { repository } from "../../helpers/engine.ts";
+import { until } from "../../helpers/observe.ts";
 import { RingHandler } from "../../helpers/ring-handler.ts";
 
 type Sdk = readonly [string, (name: string) => readonly [string, ...string[]]];
@@ -57,7 +58,7 @@ describe.each(sdks)("events over the ring in %s", (_, command) => {
       why: expect.stringMatching(/^(ValueError|RangeError): no good: x$/) as string,
     });
     await expect(handler.json("y")).rejects.toMatchObject({ code: "AE_INVOKE_FAILED" });
-    expect(handler.output).toContain("no good: x");
+    await until(() => handler.output.includes("no good: x"), "its words in the log");
   });
 
   test("a result that is no JSON is a failure", async () => {
