@@ -1,6 +1,5 @@
 /** The sandbox as a driver of instances: cold start, dump, trial, prepared restore (lifecycle/driver.ts). */
 import { chmodSync, chownSync, mkdirSync } from "node:fs";
-import { basename } from "node:path";
 import { openForWriting } from "../../ffi/fd.ts";
 import type { Fd } from "../../ffi/fd.ts";
 import type { ListenAddress } from "../../ffi/socket.ts";
@@ -10,7 +9,7 @@ import type { DumpResult, Instance, InstanceDriver, WakeOptions, WakeResult } fr
 import { readRestoreStats } from "../snapshot/restore-stats.ts";
 import { heapFileOf, ImageFolder, listensOf } from "../snapshot/image.ts";
 import type { Image } from "../snapshot/image.ts";
-import { InstanceRing } from "../ipc/instance-ring.ts";
+import type { InstanceRing } from "../ipc/instance-ring.ts";
 import type { FunctionCgroup } from "./cgroups.ts";
 import { boundedRestore } from "./bounded-restore.ts";
 import { spawnError, waitUntilReady } from "./cold-start.ts";
@@ -22,6 +21,7 @@ import { Handshake } from "./handshake.ts";
 import { sandboxLayout, sharedTmpEntries } from "./layout.ts";
 import type { PersistentFolders } from "./layout.ts";
 import { OutputPipes } from "./output.ts";
+import { InstanceRings } from "./instance-rings.ts";
 import { loopbackOf } from "./probe.ts";
 import { PreparedRestore } from "./prepared-restore.ts";
 import { PreparedSet } from "./prepared-set.ts";
@@ -54,13 +54,14 @@ export class SandboxDriver implements InstanceDriver {
   /** The sandbox of a start, a trial or a restore that is not finished. */
   #underWay: Sandbox | null = null;
   #sequence = 0;
-  #generation = 0n;
+  readonly #rings: InstanceRings;
 
   constructor(context: SandboxContext, options: SandboxDriverOptions) {
     const { config } = options;
     this.#context = context;
     this.#config = config;
     this.#cgroup = options.cgroup;
+    this.#rings = new InstanceRings(context, config.id);
     this.#lastOutput = options.lastOutput;
     // CRIU with its libraries runs inside the sandbox too.
     this.#sharedTmp = sharedTmpEntries([
@@ -102,7 +103,7 @@ export class SandboxDriver implements InstanceDriver {
     let sandbox: Sandbox | null = null;
     let ring: InstanceRing | null = null;
     try {
-      ring = this.#ring(name, null);
+      if (config.ring) ring = this.#rings.make(name, null);
       sandbox = await this.#sandbox(name, handshake);
       this.#underWay = sandbox;
       const oomKills = this.#cgroup.oomKills();
@@ -162,25 +163,6 @@ export class SandboxDriver implements InstanceDriver {
     } catch (error) {
       throw setupError(config.id, error);
     }
-  }
-
-  /** Rings for a start (`image` null) or a restore; `null` for a function without them. */
-  #ring(name: string, image: Image | null): InstanceRing | null {
-    const record = image === null ? null : image.manifest.ring;
-    if (image === null ? !this.#config.ring : record === null) return null;
-    const former = BigInt(record?.generation ?? 0);
-    this.#generation = (this.#generation > former ? this.#generation : former) + 1n;
-    const context = this.#context;
-    return new InstanceRing({
-      epoll: context.epoll,
-      functionId: this.#config.id,
-      instance: name,
-      prefix: basename(context.snapshotRoot),
-      generation: this.#generation,
-      image: record,
-      now: () => context.now(),
-      onFailure: (error) => context.ringFailed(this.#config.id, error),
-    });
   }
 
   async #spawn(sandbox: Sandbox, pipes: OutputPipes, ring: InstanceRing | null): Promise<number> {
@@ -279,7 +261,7 @@ export class SandboxDriver implements InstanceDriver {
         functionId: this.#config.id,
         name,
         image,
-        ring: this.#ring(name, image),
+        ring: image.manifest.ring === null ? null : this.#rings.make(name, image.manifest.ring),
         sharedTmp: this.#sharedTmp,
         folders: this.#folders,
         workDirectory: this.#workDirectory,
