@@ -15,6 +15,8 @@ import type { Quantiles } from "./machine.ts";
 const criu = fileURLToPath(new URL("../../.tools/criu/bin/criu", import.meta.url));
 const sizes = [64, 4_096, 65_500] as const;
 const perTurn = 50;
+/** Until both sides are compiled. */
+const warmTurns = 15;
 const atOnce = 32;
 const oneWayMessages = 3_000_000;
 
@@ -56,7 +58,8 @@ async function measure(language: Language, folder: string, n: number): Promise<C
   for (const bytes of sizes) {
     const payload = new Uint8Array(bytes).fill(0xa5);
     const times = new Map<Peer, number[]>(peers.map((peer) => [peer, []]));
-    for (const peer of peers) await roundTrips(peer, payload, []); // Warm.
+    for (let turn = 0; turn < warmTurns; turn++)
+      for (const peer of peers) await roundTrips(peer, payload, []);
     for (let done = 0; done < n; done += perTurn)
       for (const [peer, into] of times) await roundTrips(peer, payload, into);
     for (const [peer, into] of times) {
