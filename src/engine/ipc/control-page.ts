@@ -73,10 +73,15 @@ export class ControlPage {
     this.#words[word.version] = version;
     this.#bytes.set(identity.entropy.subarray(0, 32), at.entropy);
     this.#words[word.restored] = identity.restored ? 1 : 0;
-    this.#longs[long.wallClock] = BigInt(Math.round(identity.wallClockMs));
+    this.setWallClock(identity.wallClockMs);
     const name = Buffer.from(identity.instance).subarray(0, instanceBytes - 1);
     this.#bytes.set(name, at.instance);
     Atomics.store(this.#longs, long.generation, identity.generation);
+  }
+
+  /** When the instance was started or woken: a page may have been made long before its wake. */
+  setWallClock(atMs: number): void {
+    Atomics.store(this.#longs, long.wallClock, BigInt(Math.round(atMs)));
   }
 
   /**

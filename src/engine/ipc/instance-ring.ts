@@ -47,6 +47,7 @@ export class InstanceRing implements Disposable {
   readonly #link: RingLink;
   readonly #functionId: string;
   readonly #restored: boolean;
+  readonly #now: () => number;
 
   /** @throws AetherError AE_SHM_CREATE_FAILED, AE_SHM_MAP_FAILED */
   constructor(options: InstanceRingOptions) {
@@ -56,6 +57,7 @@ export class InstanceRing implements Disposable {
       resPosition: image?.resPosition ?? 0,
     };
     this.#functionId = functionId;
+    this.#now = options.now;
     this.#restored = image !== null;
     this.generation = generation;
     this.memory = RingMemory.create(`${options.prefix}-${options.instance}`, stand);
@@ -85,6 +87,11 @@ export class InstanceRing implements Disposable {
   /** Whether the handler serves events over the ring, by its own word. */
   get servesEvents(): boolean {
     return this.#link.registration.events;
+  }
+
+  /** The restore begins for which these rings were made. */
+  waking(): void {
+    this.#link.waking(this.#now());
   }
 
   /**

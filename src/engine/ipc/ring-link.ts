@@ -213,6 +213,11 @@ export class RingLink implements Disposable {
     return await this.acknowledged(deadlineMs);
   }
 
+  /** The wake for which these rings were made begins. */
+  waking(atMs: number): void {
+    this.#control.setWallClock(atMs);
+  }
+
   /** Gives a command without waiting: into the page of a process that is yet to be restored. */
   order(command: ControlCommand): void {
     this.#control.order(command);

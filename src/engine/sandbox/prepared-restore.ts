@@ -131,6 +131,7 @@ export class PreparedRestore implements Disposable {
   /** Sends the restore. Rejects when the worker ends without an answer, also because the sandbox was killed. */
   restore(): Promise<CriuResponse> {
     const { manifest } = this.image;
+    this.ring?.waking();
     return this.#worker.request(
       encodeRestore({
         imagesFd: this.#worker.imagesFd,
