@@ -40,6 +40,10 @@ const families = new Map([
     "XdpSocketError",
     "AF_XDP sockets, and the packet capture of `aether tap`. [AF_XDP](af-xdp.md) describes the library.",
   ],
+  [
+    "InvocationError",
+    "An event for a function came to no result, or a hook of the function spoke against its sleep. [SDKs](sdk.md) says what handlers can do.",
+  ],
   ["EngineError", "The engine itself, and how it is reached."],
 ]);
 

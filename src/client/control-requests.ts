@@ -10,6 +10,12 @@ import type {
   StreamMessage,
 } from "../protocol/control.ts";
 import type { EngineEvent } from "../protocol/events.ts";
+import type {
+  InvocationRecord,
+  InvokeAccepted,
+  InvokeOrder,
+  InvokeResponse,
+} from "../protocol/invocations.ts";
 import { enginePaths } from "../protocol/paths.ts";
 import type { NumberedWake } from "../protocol/wakes.ts";
 import type { ConnectionCounts, EngineView } from "../protocol/views.ts";
@@ -27,6 +33,15 @@ interface Call {
   readonly method: "GET" | "POST";
   readonly path: string;
   readonly body?: unknown;
+  /** Instead of `body`: bytes as they are. */
+  readonly bytes?: { readonly data: Uint8Array; readonly type: string };
+}
+
+function invokeCall(functionId: string, order: InvokeOrder, wait: boolean): Call {
+  const { event, encoding, ...rest } = order;
+  const type = encoding === "json" ? "application/json" : "application/octet-stream";
+  const path = controlPaths.invoke(functionId, rest, wait);
+  return { method: "POST", path, bytes: { data: event, type } };
 }
 
 export class ControlRequests implements Disposable {
@@ -66,6 +81,25 @@ export class ControlRequests implements Disposable {
 
   action(functionId: string, action: FunctionAction): Promise<ActionResponse> {
     return this.#ask({ method: "POST", path: controlPaths.action(functionId, action) }, orderDeadlineMs);
+  }
+
+  /** Gives a function an event and waits for the result. */
+  invoke(functionId: string, order: InvokeOrder): Promise<InvokeResponse> {
+    return this.#ask(invokeCall(functionId, order, true), orderDeadlineMs);
+  }
+
+  /** Gives a function an event; the result is in the record alone. */
+  invokeAsync(functionId: string, order: InvokeOrder): Promise<InvokeAccepted> {
+    return this.#ask(invokeCall(functionId, order, false), readDeadlineMs);
+  }
+
+  /** @param functionId `null`: of all functions */
+  invocations(functionId: string | null, tail: number): Promise<readonly InvocationRecord[]> {
+    const of = functionId === null ? "" : `&function=${encodeURIComponent(functionId)}`;
+    return this.#ask(
+      { method: "GET", path: `${controlPaths.invocations}?tail=${tail}${of}` },
+      readDeadlineMs,
+    );
   }
 
   reload(): Promise<ReloadResponse> {
@@ -135,7 +169,8 @@ export class ControlRequests implements Disposable {
     options: { deadlineMs: number; agent: Agent | false; signal?: AbortSignal | undefined },
   ): Promise<IncomingMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-    const body = call.body === undefined ? null : JSON.stringify(call.body);
+    const body =
+      call.bytes?.data ?? (call.body === undefined ? null : Buffer.from(JSON.stringify(call.body)));
     const request = httpRequest({
       socketPath: this.#socketPath,
       method: call.method,
@@ -146,7 +181,7 @@ export class ControlRequests implements Disposable {
         [controlVersionHeader]: `${controlVersion}`,
         ...(body === null
           ? {}
-          : { "content-type": "application/json", "content-length": Buffer.byteLength(body) }),
+          : { "content-type": call.bytes?.type ?? "application/json", "content-length": body.length }),
       },
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });

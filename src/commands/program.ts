@@ -12,6 +12,8 @@ import { eventsCommand } from "./events.ts";
 import { addGlobalOptions } from "./globals.ts";
 import type { GlobalOptions } from "./globals.ts";
 import { initCommand } from "./init.ts";
+import { invocationsCommand } from "./invocations.ts";
+import { invokeCommand } from "./invoke.ts";
 import { logsCommand } from "./logs.ts";
 import { planCommand } from "./plan.ts";
 import { psCommand } from "./ps.ts";
@@ -44,6 +46,8 @@ export function buildProgram(): Command {
     psCommand(),
     statsCommand(),
     ...actionCommands(),
+    invokeCommand(),
+    invocationsCommand(),
     logsCommand(),
     eventsCommand(),
     wakesCommand(),

@@ -4,6 +4,7 @@ import type { ActionResponse, FunctionAction, LogLine, ReloadResponse } from "..
 import { AetherError } from "../protocol/errors.ts";
 import type { EngineEvent, EventBody } from "../protocol/events.ts";
 import { enginePaths } from "../protocol/paths.ts";
+import type { InvocationRecord, InvokeOrder } from "../protocol/invocations.ts";
 import type { NumberedWake } from "../protocol/wakes.ts";
 import type { ConnectionCounts, DataPlaneView, EngineView, FunctionView } from "../protocol/views.ts";
 import type { ControlCore, CoreChange } from "./api/control-core.ts";
@@ -12,6 +13,8 @@ import { validationError } from "./config/format-problems.ts";
 import { loadConfig } from "./config/load.ts";
 import { EventLog } from "./event-log.ts";
 import { WakeLog } from "./wake-log.ts";
+import { InvocationStore } from "./invoke/invocation-store.ts";
+import { Invocations } from "./invoke/invocations.ts";
 import { LogFiles } from "./logs/log-files.ts";
 import { LogStore } from "./logs/log-store.ts";
 import type { LogWriter } from "./logs/log-store.ts";
@@ -29,6 +32,9 @@ const stateIntervalMs = 250;
 
 /** Beyond the functions' own stop times: launcher, cgroups, clean-up. */
 const stopMarginMs = 10_000;
+
+/** Once their functions have ended, invocations have nothing to wait for. */
+const invocationsDeadlineMs = 2_000;
 
 export interface EngineOptions {
   readonly config: AetherConfig;
@@ -64,6 +70,8 @@ export class Engine implements ControlCore {
   readonly #views = new Map<string, FunctionView>();
   readonly #listeners = new Set<(change: CoreChange) => void>();
   readonly #states: ChangePublisher<"state">;
+  readonly #invocationStore: InvocationStore;
+  readonly #invocations: Invocations;
   #config: AetherConfig;
   #order: readonly string[];
   #dataPlane: DataPlaneView | null = null;
@@ -95,6 +103,13 @@ export class Engine implements ControlCore {
       this.emit({ type: "error", functionId: null, error: error.toJSON() }),
     );
     this.#reactor = new ReactorClient((news) => this.#take(news));
+    this.#invocationStore = new InvocationStore(enginePaths(config.engine.name).invocationsFile);
+    this.#invocations = new Invocations({
+      store: this.#invocationStore,
+      deliver: (functionId, event) => this.#reactor.invoke(functionId, event),
+      now,
+      monotonic: () => performance.now(),
+    });
   }
 
   /** Starts the reactor; functions come up after it has resolved. */
@@ -225,6 +240,15 @@ export class Engine implements ControlCore {
     return () => void this.#listeners.delete(listener);
   }
 
+  invoke(functionId: string, order: InvokeOrder): ReturnType<ControlCore["invoke"]> {
+    this.#mustKnow(functionId);
+    return this.#invocations.begin(functionId, order);
+  }
+
+  invocations(functionId: string | null, tail: number): readonly InvocationRecord[] {
+    return this.#invocationStore.tail(functionId, tail);
+  }
+
   async action(functionId: string, action: FunctionAction): Promise<ActionResponse> {
     const startedAt = performance.now();
     const view = await this.#reactor.action(functionId, action);
@@ -313,6 +337,8 @@ export class Engine implements ControlCore {
     await this.#files.close();
     this.#states[Symbol.dispose]();
     this.#store[Symbol.dispose]();
+    await this.#invocations.settled(invocationsDeadlineMs);
+    this.#invocationStore[Symbol.dispose]();
     await this.#reactor.terminate();
   }
 

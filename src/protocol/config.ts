@@ -39,6 +39,19 @@ export interface IdleConfig {
   readonly reclaim: boolean;
 }
 
+/** A function that is one callable: the engine brings the program around it. */
+export interface HandlerConfig {
+  readonly runtime: "python" | "node";
+  /** As "app.handle": file and function. */
+  readonly entry: string;
+  /** Limit on one event. */
+  readonly timeoutMs: number;
+  /** Longest body of a request. */
+  readonly bodyLimitBytes: number;
+  /** Events at once. */
+  readonly concurrency: number;
+}
+
 export interface FunctionConfig {
   readonly id: string;
   /** As written; `program` is its first word, resolved. */
@@ -56,6 +69,10 @@ export interface FunctionConfig {
   readonly memoryLimitBytes: number | null;
   readonly user: UserConfig | null;
   readonly privileged: boolean;
+  /** Control page and rings, for handlers with an SDK. Always with `handler`. */
+  readonly ring: boolean;
+  /** `null`: the command is a program of its own. */
+  readonly handler: HandlerConfig | null;
   readonly sleep: "keep" | "golden";
   readonly start: "snapshot" | "running" | "lazy";
   readonly idle: IdleConfig;

@@ -4,6 +4,7 @@
  */
 import type { ErrorData } from "./errors.ts";
 import type { EngineEvent } from "./events.ts";
+import type { InvokeOrder } from "./invocations.ts";
 import type { EngineView, FunctionView } from "./views.ts";
 
 /** Bumped when a message changes its meaning; both sides refuse another number. */
@@ -57,6 +58,8 @@ export interface ErrorResponse {
  * GET /v1/wakes?function=ID&tail=N (NumberedWake[]),
  * GET /v1/connections (ConnectionCounts),
  * GET /v1/functions/ID/logs?tail=N&follow=1 (LogLine[]),
+ * GET /v1/invocations?function=ID&tail=N (InvocationRecord[]), POST /v1/functions/ID/invoke (body: the event, as
+ * application/json or as bytes; InvokeResponse, or InvokeAccepted with wait=0),
  * POST /v1/functions/ID/ACTION, POST /v1/reload, POST /v1/deploy, POST /v1/shutdown.
  */
 export const controlPaths = {
@@ -67,6 +70,13 @@ export const controlPaths = {
   connections: "/v1/connections",
   logs: (id: string): string => `/v1/functions/${encodeURIComponent(id)}/logs`,
   action: (id: string, action: FunctionAction): string => `/v1/functions/${encodeURIComponent(id)}/${action}`,
+  invocations: "/v1/invocations",
+  invoke: (id: string, order: Omit<InvokeOrder, "event" | "encoding">, wait: boolean): string => {
+    const query = new URLSearchParams({ path: order.path, wait: wait ? "1" : "0" });
+    if (order.timeoutMs !== null) query.set("timeout", String(order.timeoutMs));
+    if (order.method !== null) query.set("method", order.method);
+    return `/v1/functions/${encodeURIComponent(id)}/invoke?${query.toString()}`;
+  },
   reload: "/v1/reload",
   deploy: "/v1/deploy",
   shutdown: "/v1/shutdown",

@@ -116,6 +116,14 @@ export const errorCodes = {
   AE_SHM_MAP_FAILED: entry("SharedMemoryError", "system", "Shared memory could not be mapped."),
   AE_SHM_VERSION: entry("SharedMemoryError", "user", "Shared memory has the layout of another version."),
   AE_SHM_CORRUPTED: entry("SharedMemoryError", "system", "Shared memory holds what its layout forbids."),
+  AE_RING_FULL: entry("SharedMemoryError", "system", "A ring has no room for the entry just now."),
+  AE_RING_EMPTY: entry("SharedMemoryError", "system", "A ring has nothing to read."),
+  AE_RING_CHECKSUM: entry(
+    "SharedMemoryError",
+    "system",
+    "An entry of a ring does not have the checksum it says; the ring is closed.",
+  ),
+  AE_PAYLOAD_TOO_LARGE: entry("SharedMemoryError", "user", "A payload is above the limit of its ring."),
   AE_UNIX_SOCKET: entry("SharedMemoryError", "system", "A unix socket could not be made or used."),
   // EbpfError
   AE_BPF_LOAD_FAILED: entry("EbpfError", "system", "A BPF object could not be opened or loaded."),
@@ -186,11 +194,35 @@ export const errorCodes = {
     "The callback of a packet engine, or the module or worker it runs in, failed.",
   ),
   AE_XSK_CORRUPTED: entry("XdpSocketError", "system", "Rings or frames hold what their rules forbid."),
+  // InvocationError
+  AE_INVOKE_TIMEOUT: entry("InvocationError", "user", "An invocation had no result within its time limit."),
+  AE_INVOKE_FAILED: entry(
+    "InvocationError",
+    "user",
+    "The handler failed, or answered with what is no result.",
+  ),
+  AE_INVOKE_UNSUPPORTED: entry(
+    "InvocationError",
+    "user",
+    "The function has neither a handler nor a port by which it could be invoked.",
+  ),
+  AE_INVOKE_CRASHED: entry("InvocationError", "user", "The function ended in the middle of an invocation."),
+  AE_HOOK_REFUSED: entry(
+    "InvocationError",
+    "user",
+    "A hook of the function refused its snapshot, or was late.",
+  ),
+  AE_HOOK_FAILED: entry(
+    "InvocationError",
+    "user",
+    "A hook of the function failed after a restore, or was late.",
+  ),
   // EngineError
   AE_ENGINE_RUNNING: entry("EngineError", "user", "An engine of this name is already running."),
   AE_ENGINE_NOT_RUNNING: entry("EngineError", "user", "No engine of this name is running."),
   AE_ENGINE_LOST: entry("EngineError", "system", "The engine ended or does not answer."),
   AE_METRICS_UNAVAILABLE: entry("EngineError", "user", "Metrics cannot be served on the address declared."),
+  AE_STORE_FAILED: entry("EngineError", "system", "A record of the engine on disk could not be opened."),
   AE_LAUNCHER_LOST: entry(
     "EngineError",
     "system",

@@ -16,6 +16,7 @@ export function enginePaths(name: string): {
   readonly controlSocket: string;
   readonly stateDir: string;
   readonly logDir: string;
+  readonly invocationsFile: string;
   readonly cgroupName: string;
   /** The stats region (stats-layout.ts). */
   readonly statsFile: string;
@@ -28,6 +29,7 @@ export function enginePaths(name: string): {
     controlSocket: `${runtimeDir}/control.sock`,
     stateDir,
     logDir: `${stateDir}/logs`,
+    invocationsFile: `${stateDir}/invocations.db`,
     cgroupName: `aether-${name}`,
     statsFile: `${sharedMemoryBase}/aether-${name}.stats`,
   };

@@ -1,4 +1,5 @@
 /** An engine without functions of flesh: the control socket's other side in tests of API, client and verbs. */
+import type { InvocationRecord, InvokeOrder, InvokeResponse } from "../../src/protocol/invocations.ts";
 import { EventLog } from "../../src/engine/event-log.ts";
 import { LogStore } from "../../src/engine/logs/log-store.ts";
 import { WakeLog } from "../../src/engine/wake-log.ts";
@@ -39,6 +40,8 @@ export function fakeFunction(id: string, changes: Partial<FunctionView> = {}): F
       memoryLimitBytes: null,
       user: null,
       privileged: false,
+      ring: false,
+      handler: null,
       sleep: "keep",
       start: "snapshot",
       idle: { suspendAfterMs: 30_000, snapshotAfterMs: 300_000, ignoreOpen: false, reclaim: false },
@@ -146,6 +149,46 @@ export class FakeCore implements ControlCore {
   onChange(listener: (change: CoreChange) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  /** How an invocation ends. */
+  onInvoke: (id: string, order: InvokeOrder) => Promise<string> = (_, order) =>
+    Promise.resolve(Buffer.from(order.event).toString("utf8"));
+
+  invoke(functionId: string, order: InvokeOrder): ReturnType<ControlCore["invoke"]> {
+    this.#find(functionId);
+    this.calls.push(`invoke ${functionId} ${order.encoding} ${order.event.length}`);
+    const result = this.onInvoke(functionId, order).then((text): InvokeResponse => {
+      return {
+        id: "invocation-1",
+        functionId,
+        via: "ring",
+        tier: "snapshot",
+        wakeMs: 9,
+        durationMs: 10,
+        encoding: "text",
+        result: text,
+        http: null,
+      };
+    });
+    result.catch(() => undefined);
+    return { id: "invocation-1", result };
+  }
+
+  invocations(functionId: string | null): readonly InvocationRecord[] {
+    if (functionId !== null) this.#find(functionId);
+    return [
+      {
+        id: "invocation-1",
+        functionId: "hello",
+        startedAtMs: 1_000,
+        durationMs: 10,
+        tier: "snapshot",
+        via: "ring",
+        status: "ok",
+        error: null,
+      },
+    ];
   }
 
   async action(functionId: string, action: FunctionAction): ReturnType<ControlCore["action"]> {

@@ -20,6 +20,8 @@ export function fakeConfig(id: string, port: number | null): PublicFunctionConfi
     memoryLimitBytes: 128 * mib,
     user: null,
     privileged: false,
+    ring: false,
+    handler: null,
     sleep: "keep",
     start: "snapshot",
     idle: { suspendAfterMs: 30_000, snapshotAfterMs: 300_000, ignoreOpen: false, reclaim: false },

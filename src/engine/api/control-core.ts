@@ -7,6 +7,7 @@ import type {
   StreamMessage,
 } from "../../protocol/control.ts";
 import type { EngineEvent } from "../../protocol/events.ts";
+import type { InvocationRecord, InvokeOrder, InvokeResponse } from "../../protocol/invocations.ts";
 import type { NumberedWake } from "../../protocol/wakes.ts";
 import type { ConnectionCounts, EngineView } from "../../protocol/views.ts";
 
@@ -26,6 +27,15 @@ export interface ControlCore {
   wakes(functionId: string | null, tail: number): readonly NumberedWake[];
   /** State (at most four times a second), events and lines as they come. Listeners never block and never throw. */
   onChange(listener: (change: CoreChange) => void): () => void;
+  /**
+   * Begins an invocation. `result` rejects with what went wrong. Throws AE_UNKNOWN_FUNCTION.
+   */
+  invoke(
+    functionId: string,
+    order: InvokeOrder,
+  ): { readonly id: string; readonly result: Promise<InvokeResponse> };
+  /** The last `tail` invocations of a function, of all functions for `null`; oldest first. Throws AE_UNKNOWN_FUNCTION. */
+  invocations(functionId: string | null, tail: number): readonly InvocationRecord[];
   action(functionId: string, action: FunctionAction): Promise<ActionResponse>;
   /** Reads again the file it was started with. */
   reload(): Promise<ReloadResponse>;

@@ -2,6 +2,7 @@
 import { controlPaths, functionActions } from "../../protocol/control.ts";
 import type { FunctionAction } from "../../protocol/control.ts";
 import { AetherError } from "../../protocol/errors.ts";
+import type { InvokeOrder } from "../../protocol/invocations.ts";
 import { idPattern, maxFunctionIdLength } from "../../protocol/paths.ts";
 
 export type ControlRequest =
@@ -9,6 +10,13 @@ export type ControlRequest =
   | { readonly type: "stream"; readonly logs: string | null; readonly events: number; readonly tail: number }
   | { readonly type: "events"; readonly tail: number; readonly follow: boolean }
   | { readonly type: "wakes"; readonly functionId: string | null; readonly tail: number }
+  | { readonly type: "invocations"; readonly functionId: string | null; readonly tail: number }
+  | {
+      readonly type: "invoke";
+      readonly functionId: string;
+      readonly order: Omit<InvokeOrder, "event" | "encoding">;
+      readonly wait: boolean;
+    }
   | { readonly type: "logs"; readonly functionId: string; readonly tail: number; readonly follow: boolean }
   | { readonly type: "action"; readonly functionId: string; readonly action: FunctionAction }
   | { readonly type: "connections" }
@@ -61,6 +69,11 @@ function match(url: URL): ControlRequest | AetherError | null {
       }
       case controlPaths.connections:
         return { type: "connections" };
+      case controlPaths.invocations: {
+        const id = query.get("function");
+        const functionId = id === null ? null : checkId(id);
+        return { type: "invocations", functionId, tail: count(query, "tail", 100) };
+      }
       case controlPaths.reload:
         return { type: "reload" };
       case controlPaths.deploy:
@@ -81,9 +94,10 @@ function matchFunction(url: URL): ControlRequest | null {
   const [, encoded, verb] = parts ?? [];
   if (encoded === undefined || verb === undefined) return null;
   const action = functionActions.find((each) => each === verb);
-  if (action === undefined && verb !== "logs") return null;
+  if (action === undefined && verb !== "logs" && verb !== "invoke") return null;
   const functionId = checkId(decode(encoded));
   if (action !== undefined) return { type: "action", functionId, action };
+  if (verb === "invoke") return matchInvoke(functionId, url.searchParams);
   return {
     type: "logs",
     functionId,
@@ -92,12 +106,30 @@ function matchFunction(url: URL): ControlRequest | null {
   };
 }
 
+/** The longest that an invocation may be waited for: shorter than an order's deadline. */
+const maxInvokeMs = 300_000;
+
+function matchInvoke(functionId: string, query: URLSearchParams): ControlRequest {
+  const timeout = query.get("timeout");
+  if (timeout !== null && !(/^[1-9]\d{0,5}$/.test(timeout) && Number(timeout) <= maxInvokeMs))
+    throw usage(`timeout=${timeout.slice(0, 20)} is not a number of milliseconds from 1 to ${maxInvokeMs}`);
+  const method = query.get("method");
+  if (method !== null && !/^[A-Z]{1,16}$/.test(method))
+    throw usage(`method=${method.slice(0, 20)} is not an HTTP method in capitals`);
+  const path = query.get("path") ?? "/";
+  if (!/^\/[\x21-\x7e]{0,8191}$/.test(path))
+    throw usage("path is not a path that begins with /, without blanks");
+  const order = { timeoutMs: timeout === null ? null : Number(timeout), method, path };
+  return { type: "invoke", functionId, order, wait: (query.get("wait") ?? "1") !== "0" };
+}
+
 function isReading(request: ControlRequest): boolean {
   return (
     request.type === "state" ||
     request.type === "stream" ||
     request.type === "events" ||
     request.type === "wakes" ||
+    request.type === "invocations" ||
     request.type === "logs" ||
     request.type === "connections"
   );

@@ -1,6 +1,8 @@
 /** The JSON body of a request, within a bound. */
 import type { IncomingMessage } from "node:http";
 import { AetherError } from "../../protocol/errors.ts";
+import type { InvokeOrder } from "../../protocol/invocations.ts";
+import { maxMessageBytes } from "../ipc/message-limits.ts";
 
 export const maxBodyBytes = 1024 * 1024;
 
@@ -16,19 +18,54 @@ export async function readDeployFile(request: IncomingMessage): Promise<string> 
   return file;
 }
 
-async function readJson(request: IncomingMessage): Promise<unknown> {
+/** Reads an event. Throws AE_PAYLOAD_TOO_LARGE, AE_USAGE for what says it is JSON and is not. */
+export async function readEvent(request: IncomingMessage): Promise<Pick<InvokeOrder, "event" | "encoding">> {
+  const event = await readBytes(request, maxMessageBytes, () => {
+    return new AetherError("AE_PAYLOAD_TOO_LARGE", "the event is too large", {
+      why: `an invocation carries at most ${maxMessageBytes} bytes`,
+      hint: "Send less, or a path to the data.",
+      data: { status: 413, limit: maxMessageBytes },
+    });
+  });
+  const type = (request.headers["content-type"] ?? "application/json").split(";", 1)[0]?.trim();
+  if (type !== "application/json") return { event, encoding: "raw" };
+  try {
+    if (event.length > 0) JSON.parse(event.toString("utf8"));
+  } catch (error) {
+    throw new AetherError("AE_USAGE", "the event is not JSON", {
+      why: error instanceof Error ? error.message : String(error),
+      hint: "Send bytes as application/octet-stream (`aether invoke --raw`).",
+    });
+  }
+  return { event, encoding: "json" };
+}
+
+async function readBytes(
+  request: IncomingMessage,
+  limit: number,
+  tooLong: () => AetherError,
+): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > maxBodyBytes)
-      throw new AetherError("AE_USAGE", `the request's body is longer than ${maxBodyBytes} bytes`, {
-        data: { status: 413 },
-      });
+    if (bytes > limit) throw tooLong();
     chunks.push(chunk);
   }
+  return Buffer.concat(chunks);
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const body = await readBytes(
+    request,
+    maxBodyBytes,
+    () =>
+      new AetherError("AE_USAGE", `the request's body is longer than ${maxBodyBytes} bytes`, {
+        data: { status: 413 },
+      }),
+  );
   try {
-    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
+    return JSON.parse(body.toString("utf8"));
   } catch {
     throw new AetherError("AE_USAGE", "the request's body is not JSON");
   }

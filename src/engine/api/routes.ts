@@ -2,12 +2,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { controlVersion, controlVersionHeader } from "../../protocol/control.ts";
 import type { ErrorResponse } from "../../protocol/control.ts";
+import type { InvokeAccepted } from "../../protocol/invocations.ts";
 import { AetherError, assertNever, toAetherError } from "../../protocol/errors.ts";
 import type { ControlCore } from "./control-core.ts";
 import { httpStatus } from "./http-status.ts";
 import { parseRequest } from "./parse-request.ts";
 import type { ControlRequest } from "./parse-request.ts";
-import { readDeployFile } from "./read-body.ts";
+import { readDeployFile, readEvent } from "./read-body.ts";
 import { StreamQueue } from "./stream-queue.ts";
 import { StreamWriter } from "./stream.ts";
 
@@ -59,6 +60,14 @@ async function dispatch(
     case "logs":
       if (order.follow) return openFollow(options, order, response);
       return sendJson(response, 200, core.logs(order.functionId, order.tail));
+    case "invocations":
+      return sendJson(response, 200, core.invocations(order.functionId, order.tail));
+    case "invoke": {
+      const event = await readEvent(request);
+      const { id, result } = core.invoke(order.functionId, { ...order.order, ...event });
+      if (!order.wait) return sendJson(response, 202, { id } satisfies InvokeAccepted);
+      return sendJson(response, 200, await within(`invocation ${id}`, result));
+    }
     case "action":
       return sendJson(
         response,

@@ -62,6 +62,13 @@ function contradictions(entry: FunctionDraft, dataPlane: Draft["engine"]["data_p
   const found: Finding[] = [];
   const add = (field: ConfigPath, message: string, hint: string): void =>
     void found.push(contradiction(at(entry, ...field), message, hint));
+  if (!written.has("command") && !written.has("handler")) {
+    const hint =
+      "Name a program, such as python3 handler.py; or a handler: {runtime: python, entry: app.handle}.";
+    found.push(finding("AE_CONFIG_MISSING_FIELD", at(entry, "command"), "command is missing", hint));
+  }
+  if (written.has("command") && written.has("handler"))
+    add(["handler"], "handler contradicts command: Aether brings the program", "Remove one of the two.");
   const suspend = fields.idle?.suspend_after;
   const snapshot = fields.idle?.snapshot_after;
   if (typeof suspend === "number" && typeof snapshot === "number" && snapshot < suspend) {

@@ -1,10 +1,18 @@
 /** A function of the file -> the function as the engine runs it: program, folder and user looked up. */
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import type { FunctionConfig, IdleConfig, ReadyRule, UserConfig } from "../../protocol/config.ts";
+import type {
+  FunctionConfig,
+  HandlerConfig,
+  IdleConfig,
+  ReadyRule,
+  UserConfig,
+} from "../../protocol/config.ts";
 import { checkFolder } from "./access.ts";
 import { findProgram, splitCommand } from "./command.ts";
 import type { FunctionDraft } from "./draft.ts";
 import { finding } from "./finding.ts";
+import { entryFiles, handlerCommand } from "./handler.ts";
 import type { Finding } from "./finding.ts";
 import type { Machine } from "./machine.ts";
 import type { EngineInput, FunctionInput } from "./schema.ts";
@@ -24,7 +32,8 @@ export interface Resolved {
 
 /** The words of the command; reports what is wrong with it. */
 function readCommand(entry: FunctionDraft, report: (found: Finding) => void): readonly string[] | null {
-  const { command } = entry.fields;
+  const { command, handler } = entry.fields;
+  if (handler !== undefined) return handlerCommand(handler.runtime, handler.entry);
   if (command === undefined) return null;
   const path = ["functions", entry.index, "command"];
   const refuse = (message: string, hint: string | null): null => {
@@ -49,6 +58,23 @@ function readCommand(entry: FunctionDraft, report: (found: Finding) => void): re
   if (words.length === 0 || words[0] === "")
     return refuse("command is empty", "Name a program, such as python3 handler.py.");
   return words;
+}
+
+/** The file that holds a handler; reports when there is none. */
+function checkEntry(entry: FunctionDraft, cwd: string, report: (found: Finding) => void): void {
+  const { handler } = entry.fields;
+  if (handler === undefined) return;
+  const files = entryFiles(handler.runtime, handler.entry);
+  if (files.some((file) => existsSync(resolve(cwd, file)))) return;
+  const path = ["functions", entry.index, "handler", "entry"];
+  report(
+    finding(
+      "AE_CONFIG_PROGRAM_NOT_FOUND",
+      path,
+      `there is no ${files.join(" or ")} in ${cwd}`,
+      "The entry is file and function, relative to cwd: app.handle is the function handle of the file app.",
+    ),
+  );
 }
 
 /** Looks up user, folder and program of a function; `report` is told what cannot be found. */
@@ -93,13 +119,17 @@ export function lookUp(
     );
   }
   const command = readCommand(entry, report);
+  if (cwd !== null && folderProblem === null) checkEntry(entry, cwd, report);
   let program: string | null = null;
   if (command !== null && cwd !== null && userValid && folderProblem === null) {
     const path = fields.env?.["PATH"] ?? machine.path;
     const found = findProgram(command[0] ?? "", { cwd, path, identity });
     if (found.ok) program = found.program;
     else {
-      const place = ["functions", index, "command", ...(typeof fields.command === "string" ? [] : [0])];
+      const place =
+        fields.handler === undefined
+          ? ["functions", index, "command", ...(typeof fields.command === "string" ? [] : [0])]
+          : ["functions", index, "handler", "runtime"];
       report(finding("AE_CONFIG_PROGRAM_NOT_FOUND", place, found.reason, programHint(command[0] ?? "")));
     }
   }
@@ -115,6 +145,12 @@ function programHint(name: string): string | null {
 
 function readyRule(ready: FunctionInput["ready"]): ReadyRule {
   return typeof ready === "string" ? { kind: ready } : { kind: "http", path: ready.http };
+}
+
+function handlerConfig(handler: FunctionInput["handler"]): HandlerConfig | null {
+  if (handler === undefined) return null;
+  const { runtime, entry, timeout, body_limit: bodyLimitBytes, concurrency } = handler;
+  return { runtime, entry, timeoutMs: timeout, bodyLimitBytes, concurrency };
 }
 
 /** Idle times with their defaults. A time that was left out never contradicts the one that was written. */
@@ -150,6 +186,8 @@ export function toFunctionConfig(
     env: input.env,
     memoryLimitBytes: input.memory_limit ?? null,
     privileged: input.privileged,
+    ring: input.ring || input.handler !== undefined,
+    handler: handlerConfig(input.handler),
     sleep: input.sleep,
     start: input.start,
     idle: idleConfig(input.idle),

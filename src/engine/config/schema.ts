@@ -186,13 +186,49 @@ const env = z
   )
   .meta({ examples: [{ LOG_LEVEL: "debug" }] });
 
+/** One callable, instead of a program. */
+export const handlerSchema = z.strictObject(
+  {
+    runtime: oneOf(["python", "node"]).describe("What runs it: `python3` or `node`, as found through PATH."),
+    entry: z
+      .string(rule("a file and a function, such as app.handle"))
+      .regex(/^[A-Za-z_][\w./-]*\.[A-Za-z_]\w*$/, rule("a file and a function in it, such as app.handle"))
+      .describe(
+        "File, without its ending, and function in it, relative to `cwd`: `app.handle` is `handle` of app.py, or of app.mjs, app.js or app.cjs.",
+      ),
+    timeout: duration.prefault("30s").describe("Limit on one event; HTTP clients get a 504 after it."),
+    body_limit: size.prefault("6MiB").describe("Longest body of a request; longer ones get a 413."),
+    concurrency: z
+      .number(rule("a whole number from 1 to 1024"))
+      .refine(
+        (value) => Number.isInteger(value) && value >= 1 && value <= 1_024,
+        rule("a whole number from 1 to 1024"),
+      )
+      .meta({ type: "integer", minimum: 1, maximum: 1_024 })
+      .default(1)
+      .describe("Events that the handler works on at once; the others wait."),
+  },
+  rule("a mapping with runtime and entry"),
+);
+
 /** One entry of `functions`. */
 export const functionSchema = z.strictObject(
   {
     id: identifier(maxFunctionIdLength)
       .describe("Name of the function, unique in the file.")
       .meta({ examples: ["hello"] }),
-    command,
+    command: command.optional(),
+    handler: handlerSchema
+      .optional()
+      .describe(
+        "Instead of `command`: one function that takes an event and a context and returns a result. Aether brings the program around it, which serves the trigger port and `aether invoke`.",
+      )
+      .meta({ examples: [{ runtime: "python", entry: "app.handle" }] }),
+    ring: flag
+      .default(false)
+      .describe(
+        "Give the function control page and rings, for handlers that use an SDK. Functions with `handler` always have them.",
+      ),
     cwd: text("a folder")
       .optional()
       .describe("Working folder, relative to the file. Default: the file's folder.")
@@ -308,7 +344,7 @@ export const functionSchema = z.strictObject(
       .prefault("5s")
       .describe("How long the function may take to stop before it is killed."),
   },
-  rule("a function: a mapping with at least id and command"),
+  rule("a function: a mapping with at least id, and command or handler"),
 );
 
 /** Where metrics are served. */

@@ -6,6 +6,8 @@ import type { Fd } from "../../ffi/fd.ts";
 import type { ListenAddress } from "../../ffi/socket.ts";
 import type { FunctionConfig } from "../../protocol/config.ts";
 import type { AnsweredRequest } from "../wake/warm-up.ts";
+import type { BodyEncoding } from "../../protocol/invocations.ts";
+import type { InvocationAnswer } from "../ipc/ring-invoker.ts";
 import type { Image } from "../snapshot/image.ts";
 
 /** How an instance ended. */
@@ -78,6 +80,11 @@ export interface Instance {
   /** Ends it at once, with all its processes. Resolves when they are gone. */
   kill(): Promise<void>;
   stats(): InstanceStats;
+  /**
+   * Gives it an event and resolves with the result; `null` when it takes none (it has no rings, or serves no events).
+   * Rejects with AE_INVOKE_TIMEOUT, AE_INVOKE_FAILED, AE_INVOKE_CRASHED.
+   */
+  invoke(body: Uint8Array, encoding: BodyEncoding, timeoutMs: number): Promise<InvocationAnswer> | null;
 }
 
 export interface DumpResult {

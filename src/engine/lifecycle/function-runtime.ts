@@ -12,6 +12,8 @@ import { FunctionCore } from "./function-core.ts";
 import type { FunctionParts, FunctionSurroundings } from "./function-core.ts";
 import { begin, beginAdopted, snapshotFromNothing } from "./begin.ts";
 import { functionView } from "./function-view.ts";
+import { deliver } from "./invoke.ts";
+import type { Delivered, Event } from "./invoke.ts";
 import { prepareNext } from "./prepare.ts";
 import { awaitConnection, endInstance, watchIdle } from "./running.ts";
 import { goToSleep, suspend } from "./sleep.ts";
@@ -110,6 +112,20 @@ export class FunctionRuntime {
         throw error;
       }
     });
+  }
+
+  /** Wakes it if need be and gives it an event (invoke.ts). Rejects with the reason, a typed error. */
+  async invoke(event: Event): Promise<Delivered> {
+    const core = this.#core;
+    try {
+      return await deliver(core, event);
+    } catch (error) {
+      if (core.instance === null && !core.closing && !core.held.isEmpty && core.queue.isIdle) {
+        awaitConnection(core, 0);
+        this.#prepareSoon();
+      }
+      throw error;
+    }
   }
 
   async #obey(action: FunctionAction, order: WakeOrder): Promise<void> {

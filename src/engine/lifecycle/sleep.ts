@@ -146,7 +146,8 @@ async function dump(core: FunctionCore, instance: Instance, order: SleepOrder): 
   } catch (error) {
     if (!order.automatic || !(error instanceof AetherError)) throw error;
     // A client that was accepted just before the dump has spoilt it, and is being served.
-    const client = error.data["reason"] === "OpenConnection" || core.held.hasQueued();
+    const busy = error.code === "AE_CONNECTIONS_OPEN" || error.data["reason"] === "OpenConnection";
+    const client = busy || core.held.hasQueued();
     if (!client) core.report(error);
     return false;
   } finally {

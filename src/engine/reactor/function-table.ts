@@ -5,6 +5,7 @@ import { AetherError, toAetherError } from "../../protocol/errors.ts";
 import type { EventBody } from "../../protocol/events.ts";
 import type { ConnectionCount, FunctionView } from "../../protocol/views.ts";
 import type { TakenListener } from "../lifecycle/driver.ts";
+import type { Delivered, Event } from "../lifecycle/invoke.ts";
 import type { FunctionRuntime } from "../lifecycle/function-runtime.ts";
 import type { Image } from "../snapshot/image.ts";
 import type { IdleFunction } from "../wake/memory-budget.ts";
@@ -170,8 +171,19 @@ export class FunctionTable {
     }
   }
 
+  /** Gives a function an event. Rejects with a typed error. */
+  async invoke(functionId: string, event: Event): Promise<Delivered> {
+    return await this.#find(functionId).invoke(event);
+  }
+
   /** Carries out an order of a person. Rejects with a typed error. */
   async action(functionId: string, action: FunctionAction): Promise<FunctionView> {
+    const runtime = this.#find(functionId);
+    await runtime.action(action);
+    return runtime.view();
+  }
+
+  #find(functionId: string): FunctionRuntime {
     const runtime = this.#functions.get(functionId);
     if (runtime === undefined) {
       throw new AetherError("AE_UNKNOWN_FUNCTION", `there is no function ${functionId}`, {
@@ -179,8 +191,7 @@ export class FunctionTable {
         data: { function: functionId },
       });
     }
-    await runtime.action(action);
-    return runtime.view();
+    return runtime;
   }
 
   /** Ends all of them. Returns the images that are there, for whoever decides on their fate. */

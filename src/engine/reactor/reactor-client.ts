@@ -4,6 +4,7 @@ import type { FunctionAction } from "../../protocol/control.ts";
 import { AetherError, toAetherError } from "../../protocol/errors.ts";
 import type { ConnectionCounts, FunctionView } from "../../protocol/views.ts";
 import type { EventBody } from "../../protocol/events.ts";
+import type { Delivered, Event } from "../lifecycle/invoke.ts";
 import type { Image } from "../snapshot/image.ts";
 import { threadLimits } from "../thread-limits.ts";
 import type { ReactorApply, ReactorOrder, ReactorReport, ReactorStart } from "./reactor-messages.ts";
@@ -21,6 +22,7 @@ export class ReactorClient {
   readonly #onNews: (news: ReactorNews) => void;
   readonly #pending = new Map<number, PromiseWithResolvers<FunctionView | null>>();
   readonly #counting = new Map<number, PromiseWithResolvers<ConnectionCounts>>();
+  readonly #events = new Map<number, PromiseWithResolvers<Delivered>>();
   readonly #started = Promise.withResolvers<void>();
   readonly #stopped = Promise.withResolvers<readonly Image[]>();
   #nextId = 1;
@@ -60,6 +62,16 @@ export class ReactorClient {
         this.#counting.get(report.id)?.resolve(report.counts);
         this.#counting.delete(report.id);
         return;
+      case "delivered": {
+        const pending = this.#events.get(report.id);
+        this.#events.delete(report.id);
+        if (report.delivered !== null) return pending?.resolve(report.delivered);
+        return pending?.reject(
+          report.error === null
+            ? new AetherError("AE_ENGINE_LOST", "the reactor is ending")
+            : AetherError.from(report.error),
+        );
+      }
       case "stopped":
         return this.#stopped.resolve(report.images);
       case "event":
@@ -81,6 +93,8 @@ export class ReactorClient {
     this.#pending.clear();
     for (const counting of this.#counting.values()) counting.reject(error);
     this.#counting.clear();
+    for (const pending of this.#events.values()) pending.reject(error);
+    this.#events.clear();
     this.#onNews({ type: "failed", error: error.toJSON() });
   }
 
@@ -113,6 +127,15 @@ export class ReactorClient {
     this.#counting.set(id, counting);
     this.#post({ type: "connections", id });
     return counting.promise;
+  }
+
+  /** Gives a function an event; waits as long as that takes (its time limit is the handler's). */
+  invoke(functionId: string, event: Event): Promise<Delivered> {
+    const id = this.#nextId++;
+    const pending = Promise.withResolvers<Delivered>();
+    this.#events.set(id, pending);
+    this.#post({ type: "invoke", id, functionId, event });
+    return pending.promise;
   }
 
   async apply(change: Omit<ReactorApply, "type" | "id">): Promise<void> {

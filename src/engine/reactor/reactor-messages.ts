@@ -4,6 +4,7 @@ import type { FunctionAction, LogLine } from "../../protocol/control.ts";
 import type { ErrorData } from "../../protocol/errors.ts";
 import type { EventBody } from "../../protocol/events.ts";
 import type { ConnectionCounts, DataPlaneView, FunctionView } from "../../protocol/views.ts";
+import type { Delivered, Event } from "../lifecycle/invoke.ts";
 import type { CriuTools } from "../sandbox/context.ts";
 import type { Image } from "../snapshot/image.ts";
 import type { RegionIdentity } from "../stats/stats-region.ts";
@@ -54,6 +55,8 @@ export type ReactorOrder =
   | { readonly type: "connections"; readonly id: number }
   /** An error that the engine's thread has reported, to be counted. */
   | { readonly type: "error-seen"; readonly event: Extract<EventBody, { readonly type: "error" }> }
+  /** An event for a function; answered by `delivered`. */
+  | { readonly type: "invoke"; readonly id: number; readonly functionId: string; readonly event: Event }
   /** So much of a function's output was taken in. */
   | { readonly type: "output-taken"; readonly functionId: string; readonly bytes: number }
   /** Ends every function in order; answered by `stopped`. */
@@ -71,6 +74,12 @@ export type ReactorReport =
       readonly error: ErrorData | null;
     }
   | { readonly type: "connections"; readonly id: number; readonly counts: ConnectionCounts }
+  | {
+      readonly type: "delivered";
+      readonly id: number;
+      readonly delivered: Delivered | null;
+      readonly error: ErrorData | null;
+    }
   | { readonly type: "event"; readonly event: EventBody }
   /** Views that changed, all functions' order in `order`. At most ten a second. */
   | { readonly type: "views"; readonly changed: readonly FunctionView[]; readonly order: readonly string[] }

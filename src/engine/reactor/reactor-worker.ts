@@ -1,6 +1,7 @@
 /** The reactor's thread: orders in, reports out (reactor-messages.ts). */
 import { parentPort } from "node:worker_threads";
 import { AetherError, assertNever, toAetherError } from "../../protocol/errors.ts";
+import type { Event } from "../lifecycle/invoke.ts";
 import { Reactor } from "./reactor.ts";
 import type { ReactorOrder, ReactorReport } from "./reactor-messages.ts";
 
@@ -35,6 +36,8 @@ async function obey(order: ReactorOrder): Promise<void> {
       if (reactor === null) early.push(order.event);
       else reactor.errorSeen(order.event);
       return;
+    case "invoke":
+      return await deliver(order.id, order.functionId, order.event);
     case "output-taken":
       return reactor?.outputTaken(order.functionId, order.bytes);
     case "stop": {
@@ -55,6 +58,15 @@ async function answer(
     report({ type: "done", id, view: await work(), error: null });
   } catch (error) {
     report({ type: "done", id, view: null, error: toAetherError(error).toJSON() });
+  }
+}
+
+async function deliver(id: number, functionId: string, event: Event): Promise<void> {
+  try {
+    const delivered = (await reactor?.invoke(functionId, event)) ?? null;
+    report({ type: "delivered", id, delivered, error: null });
+  } catch (error) {
+    report({ type: "delivered", id, delivered: null, error: toAetherError(error).toJSON() });
   }
 }
 

@@ -11,6 +11,7 @@ import { AetherError, toAetherError } from "../../protocol/errors.ts";
 import type { EventBody } from "../../protocol/events.ts";
 import type { ConnectionCounts, FunctionView } from "../../protocol/views.ts";
 import { ChangePublisher } from "../change-publisher.ts";
+import type { Delivered, Event } from "../lifecycle/invoke.ts";
 import { FunctionRuntime } from "../lifecycle/function-runtime.ts";
 import type { FunctionSurroundings } from "../lifecycle/function-core.ts";
 import { DataPlane } from "../dataplane/data-plane.ts";
@@ -141,6 +142,8 @@ export class Reactor {
       },
       outputRoom: (functionId) => this.#output.get(functionId)?.flow.room ?? null,
       finishImage: (request) => this.#images.finish(request),
+      ringFailed: (functionId, error) =>
+        report({ type: "event", event: { type: "error", functionId, error: error.toJSON() } }),
       discard: (path) => report({ type: "discard", path }),
     };
     this.#table = new FunctionTable({
@@ -357,6 +360,11 @@ export class Reactor {
   /** The engine's thread has reported an error. */
   errorSeen(event: Extract<EventBody, { readonly type: "error" }>): void {
     this.#stats.take(event);
+  }
+
+  /** Gives a function an event. Rejects with a typed error. */
+  invoke(functionId: string, event: Event): Promise<Delivered> {
+    return this.#table.invoke(functionId, event);
   }
 
   /** The engine has taken in so much of a function's output. */

@@ -2,6 +2,7 @@
 import type { Epoll } from "../../ffi/epoll.ts";
 import type { LogLine } from "../../protocol/control.ts";
 import type { FinishedImage, FinishRequest } from "../snapshot/finish-image.ts";
+import type { AetherError } from "../../protocol/errors.ts";
 import type { Launcher } from "./launcher.ts";
 
 /** CRIU on this machine. */
@@ -36,6 +37,8 @@ export interface SandboxContext {
   outputRoom(functionId: string): Promise<void> | null;
   /** Finishes a fresh image in a thread of its own. Rejects with what went wrong. */
   finishImage(request: FinishRequest): Promise<FinishedImage>;
+  /** A function's rings cannot be used any more: its handler broke their rules. */
+  ringFailed(functionId: string, error: AetherError): void;
   /** Removes a folder without holding up the reactor. */
   discard(path: string): void;
 }

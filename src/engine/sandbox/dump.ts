@@ -90,6 +90,7 @@ export async function dumpInstance(context: SandboxContext, request: DumpRequest
       ...finished,
       rootPid: instance.rootPid,
       tcp: config.connections,
+      ring: instance.ring?.record ?? null,
       stdout: instance.pipes.names.stdout,
       stderr: instance.pipes.names.stderr,
       listens: request.listens.map(({ family, address, port, v6Only }) => ({

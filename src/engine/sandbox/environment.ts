@@ -1,6 +1,8 @@
 /** What a function inherits from the engine's environment, its capabilities, and what Aether adds. */
 import { homedir } from "node:os";
 import type { FunctionConfig } from "../../protocol/config.ts";
+import { ringEnvironment } from "../ipc/ring-memory.ts";
+import { packagePaths } from "../package-paths.ts";
 import { handshakePath } from "./layout.ts";
 
 /** Taken over from the engine; anything else must be declared, so that secrets of the shell do not leak into images. */
@@ -20,6 +22,19 @@ export function functionEnvironment(config: FunctionConfig): Record<string, stri
   env["AETHER_FUNCTION_ID"] = config.id;
   if (config.triggerPort !== null) env["AETHER_TRIGGER_PORT"] = String(config.triggerPort);
   if (config.ready.kind === "handshake") env["AETHER_SOCKET"] = handshakePath;
+  if (config.ring) {
+    env["AETHER_RING"] = ringEnvironment;
+    // The SDK that fits this engine, unless the function brings its own further up.
+    const sdk = `${packagePaths.root}/sdk/python`;
+    env["PYTHONPATH"] = env["PYTHONPATH"] === undefined ? sdk : `${env["PYTHONPATH"]}:${sdk}`;
+  }
+  if (config.handler !== null) {
+    env["AETHER_TIMEOUT_MS"] = String(config.handler.timeoutMs);
+    env["AETHER_BODY_LIMIT"] = String(config.handler.bodyLimitBytes);
+    env["AETHER_CONCURRENCY"] = String(config.handler.concurrency);
+    if (config.memoryLimitBytes !== null)
+      env["AETHER_MEMORY_LIMIT_MB"] = String(Math.floor(config.memoryLimitBytes / 1024 / 1024));
+  }
   return env;
 }
 

@@ -6,6 +6,9 @@ import { encodeRestore } from "../snapshot/criu-rpc.ts";
 import type { CriuResponse } from "../snapshot/criu-rpc.ts";
 import { heapFileOf } from "../snapshot/image.ts";
 import type { Image } from "../snapshot/image.ts";
+import type { Manifest } from "../snapshot/manifest.ts";
+import type { InstanceRing } from "../ipc/instance-ring.ts";
+import { ringParts } from "../ipc/ring-memory.ts";
 import type { FunctionCgroup } from "./cgroups.ts";
 import type { SandboxContext } from "./context.ts";
 import { sandboxLayout } from "./layout.ts";
@@ -17,6 +20,8 @@ import { Sandbox } from "./sandbox.ts";
 /** Numbers of the output pipes in the worker; clear of stdio and its RPC socket. */
 const stdoutNumber = 10;
 const stderrNumber = 11;
+/** The first of the ring's descriptors. */
+const ringNumber = 12;
 /** Errors only: everything else costs time on the wake path. */
 const hotLogLevel = 1;
 
@@ -32,6 +37,8 @@ export interface PrepareOptions {
   readonly cgroup: FunctionCgroup;
   readonly privileged: boolean;
   readonly privateNetwork: boolean;
+  /** The rings of the copy; `null` where the image has none. Ends with the restore, or goes to its instance. */
+  readonly ring: InstanceRing | null;
   /** "size": the caller compares the programs' stamps. */
   readonly validate: "size" | "build-id";
 }
@@ -40,6 +47,7 @@ export class PreparedRestore implements Disposable {
   readonly image: Image;
   readonly sandbox: Sandbox;
   readonly pipes: OutputPipes;
+  readonly ring: InstanceRing | null;
   /** Host process id of the worker, looked up ahead; `null` when it was gone at once. */
   readonly workerPid: number | null;
   /** How its CRIU compares programs with those of the dump. */
@@ -47,13 +55,14 @@ export class PreparedRestore implements Disposable {
   readonly #worker: CriuWorker;
 
   private constructor(
-    { image, validate }: PrepareOptions,
+    { image, validate, ring }: PrepareOptions,
     sandbox: Sandbox,
     pipes: OutputPipes,
     worker: CriuWorker,
   ) {
     this.image = image;
     this.validate = validate;
+    this.ring = ring;
     this.sandbox = sandbox;
     this.pipes = pipes;
     this.#worker = worker;
@@ -94,9 +103,14 @@ export class PreparedRestore implements Disposable {
           inherit: [
             { number: stdoutNumber, fd: pipes.stdout },
             { number: stderrNumber, fd: pipes.stderr },
+            ...(options.ring?.memory.descriptors ?? []).map(({ fd }, index) => ({
+              number: ringNumber + index,
+              fd,
+            })),
           ],
         });
         pipes.closeWriteEnds();
+        options.ring?.memory.closeTheirs();
         return new PreparedRestore(options, sandbox, pipes, worker);
       } catch (error) {
         sandbox.kill();
@@ -104,6 +118,7 @@ export class PreparedRestore implements Disposable {
       }
     } catch (error) {
       pipes[Symbol.dispose]();
+      options.ring?.[Symbol.dispose]();
       throw error;
     }
   }
@@ -116,6 +131,7 @@ export class PreparedRestore implements Disposable {
   /** Sends the restore. Rejects when the worker ends without an answer, also because the sandbox was killed. */
   restore(): Promise<CriuResponse> {
     const { manifest } = this.image;
+    this.ring?.waking();
     return this.#worker.request(
       encodeRestore({
         imagesFd: this.#worker.imagesFd,
@@ -128,6 +144,7 @@ export class PreparedRestore implements Disposable {
         inherit: [
           { key: manifest.stdout, fd: stdoutNumber },
           { key: manifest.stderr, fd: stderrNumber },
+          ...ringKeys(manifest.ring),
         ],
       }),
     );
@@ -137,5 +154,11 @@ export class PreparedRestore implements Disposable {
     this.#worker[Symbol.dispose]();
     this.sandbox.kill();
     this.pipes[Symbol.dispose]();
+    this.ring?.[Symbol.dispose]();
   }
+}
+
+function ringKeys(ring: Manifest["ring"]): { key: string; fd: number }[] {
+  if (ring === null) return [];
+  return ringParts.map((part, index) => ({ key: ring.keys[part], fd: ringNumber + index }));
 }

@@ -10,6 +10,7 @@ import { readRestoreStats } from "../snapshot/restore-stats.ts";
 import { heapFileOf, ImageFolder, listensOf } from "../snapshot/image.ts";
 import type { Image } from "../snapshot/image.ts";
 import type { AnsweredRequest } from "../wake/warm-up.ts";
+import type { InstanceRing } from "../ipc/instance-ring.ts";
 import type { FunctionCgroup } from "./cgroups.ts";
 import { boundedRestore } from "./bounded-restore.ts";
 import { spawnError, waitUntilReady } from "./cold-start.ts";
@@ -21,6 +22,7 @@ import { Handshake } from "./handshake.ts";
 import { sandboxLayout, sharedTmpEntries } from "./layout.ts";
 import type { PersistentFolders } from "./layout.ts";
 import { OutputPipes } from "./output.ts";
+import { InstanceRings } from "./instance-rings.ts";
 import { loopbackOf } from "./probe.ts";
 import { PreparedRestore } from "./prepared-restore.ts";
 import { PreparedSet } from "./prepared-set.ts";
@@ -56,12 +58,14 @@ export class SandboxDriver implements InstanceDriver {
   /** The sandbox of a start, a trial or a restore that is not finished. */
   #underWay: Sandbox | null = null;
   #sequence = 0;
+  readonly #rings: InstanceRings;
 
   constructor(context: SandboxContext, options: SandboxDriverOptions) {
     const { config } = options;
     this.#context = context;
     this.#config = config;
     this.#cgroup = options.cgroup;
+    this.#rings = new InstanceRings(context, config.id);
     this.#lastOutput = options.lastOutput;
     this.#rehearsal = options.rehearsal === true;
     // CRIU with its libraries runs inside the sandbox too.
@@ -102,11 +106,13 @@ export class SandboxDriver implements InstanceDriver {
       () => context.outputRoom(config.id),
     );
     let sandbox: Sandbox | null = null;
+    let ring: InstanceRing | null = null;
     try {
+      if (config.ring) ring = this.#rings.make(name, null);
       sandbox = await this.#sandbox(name, handshake);
       this.#underWay = sandbox;
       const oomKills = this.#cgroup.oomKills();
-      const rootPid = await this.#spawn(sandbox, pipes);
+      const rootPid = await this.#spawn(sandbox, pipes, ring);
       const instance = new SandboxInstance(context, {
         id: name,
         functionId: config.id,
@@ -115,6 +121,7 @@ export class SandboxDriver implements InstanceDriver {
         pipes,
         cgroup: this.#cgroup,
         rootPid,
+        ring,
         heapFile: null,
         helperPid: null,
         oomKills,
@@ -136,6 +143,7 @@ export class SandboxDriver implements InstanceDriver {
     } catch (error) {
       sandbox?.kill();
       pipes[Symbol.dispose]();
+      ring?.[Symbol.dispose]();
       throw error;
     } finally {
       this.#underWay = null;
@@ -170,7 +178,7 @@ export class SandboxDriver implements InstanceDriver {
     }
   }
 
-  async #spawn(sandbox: Sandbox, pipes: OutputPipes): Promise<number> {
+  async #spawn(sandbox: Sandbox, pipes: OutputPipes, ring: InstanceRing | null): Promise<number> {
     const { config } = this;
     using cleanup = new DisposableStack();
     const join: Fd[] = this.#cgroup.procsFiles.map((path) => cleanup.use(openForWriting(path)));
@@ -187,6 +195,7 @@ export class SandboxDriver implements InstanceDriver {
         descriptors: [
           { number: 1, fd: pipes.stdout },
           { number: 2, fd: pipes.stderr },
+          ...(ring?.memory.descriptors ?? []),
         ],
         join,
         hold: [],
@@ -194,6 +203,7 @@ export class SandboxDriver implements InstanceDriver {
         oomScoreAdj: null,
       });
       pipes.closeWriteEnds();
+      ring?.memory.closeTheirs();
       return pid;
     } catch (error) {
       throw spawnError(config, error);
@@ -201,17 +211,26 @@ export class SandboxDriver implements InstanceDriver {
   }
 
   async snapshot(instance: Instance, listens: readonly ListenAddress[]): Promise<DumpResult> {
-    return await dumpInstance(this.#context, {
-      config: this.#config,
-      instance: this.#own(instance),
-      images: this.#images,
-      workDirectory: this.#workDirectory,
-      listens,
-    });
+    const own = this.#own(instance);
+    await own.ring?.layDown();
+    try {
+      return await dumpInstance(this.#context, {
+        config: this.#config,
+        instance: own,
+        images: this.#images,
+        workDirectory: this.#workDirectory,
+        listens,
+      });
+    } catch (error) {
+      own.ring?.resume();
+      throw error;
+    }
   }
 
   async proceed(instance: Instance): Promise<void> {
-    await this.#own(instance).continueAfterDump();
+    const own = this.#own(instance);
+    await own.continueAfterDump();
+    own.ring?.resume();
   }
 
   #own(instance: Instance): SandboxInstance {
@@ -225,6 +244,8 @@ export class SandboxDriver implements InstanceDriver {
       using prepared = await this.#make(image, true);
       const { sentAtMs, answeredAtMs, failure } = await this.#timed(prepared);
       if (failure !== null) throw failure;
+      // Hooks often connect to somewhere, and nothing outside answers in a trial: their failure says nothing here.
+      await prepared.ring?.awake().catch(() => undefined);
       const target = loopbackOf(listensOf(image.manifest), this.#config.triggerPort ?? 0);
       const parts = { context: this.#context, config: this.#config, sandbox: prepared.sandbox, target };
       // Every copy is the same: one is asked all, the others whether they answer at all.
@@ -250,11 +271,13 @@ export class SandboxDriver implements InstanceDriver {
   }
 
   async #make(image: Image, privateNetwork: boolean, touched = false): Promise<PreparedRestore> {
+    const name = this.#name();
     try {
       return await PreparedRestore.create(this.#context, {
         functionId: this.#config.id,
-        name: this.#name(),
+        name,
         image,
+        ring: image.manifest.ring === null ? null : this.#rings.make(name, image.manifest.ring),
         sharedTmp: this.#sharedTmp,
         folders: this.#folders,
         workDirectory: this.#workDirectory,
@@ -295,10 +318,17 @@ export class SandboxDriver implements InstanceDriver {
       pipes: prepared.pipes,
       cgroup: this.#cgroup,
       rootPid: restored.rootPid,
+      ring: prepared.ring,
       heapFile: heapFileOf(image),
       helperPid: prepared.workerPid,
       oomKills,
     });
+    try {
+      await prepared.ring?.awake();
+    } catch (error) {
+      await instance.kill();
+      throw error;
+    }
     return {
       instance,
       restoreMs: restored.answeredAtMs - restored.sentAtMs,

@@ -7,6 +7,7 @@ import { listenAddress } from "../../ffi/socket.ts";
 import type { ListenAddress } from "../../ffi/socket.ts";
 import { openProcess, takeDescriptor } from "../../ffi/pidfd.ts";
 import { AetherError } from "../../protocol/errors.ts";
+import type { BodyEncoding } from "../../protocol/invocations.ts";
 import type {
   Instance,
   InstanceExit,
@@ -15,6 +16,8 @@ import type {
   ReclaimResult,
   TakenListener,
 } from "../lifecycle/driver.ts";
+import type { InstanceRing } from "../ipc/instance-ring.ts";
+import type { InvocationAnswer } from "../ipc/ring-invoker.ts";
 import type { FunctionCgroup } from "./cgroups.ts";
 import type { SandboxContext } from "./context.ts";
 import {
@@ -46,6 +49,8 @@ export interface SandboxInstanceParts {
   readonly cgroup: FunctionCgroup;
   /** Process id of the function's first process inside the sandbox. */
   readonly rootPid: number;
+  /** Its rings; `null` where it has none. They end with it. */
+  readonly ring: InstanceRing | null;
   /** The heap file of the image it was restored from; `null` where there is none. */
   readonly heapFile: string | null;
   /** Host process id of the CRIU that restored it, which may still be there; `null` after a cold start. */
@@ -64,6 +69,7 @@ export class SandboxInstance implements Instance {
   readonly pipes: OutputPipes;
   readonly heapFile: string | null;
   readonly helperPid: number | null;
+  readonly ring: InstanceRing | null;
   readonly #context: SandboxContext;
   readonly #cgroup: FunctionCgroup;
   readonly #functionId: string;
@@ -81,6 +87,7 @@ export class SandboxInstance implements Instance {
     this.pipes = parts.pipes;
     this.heapFile = parts.heapFile;
     this.helperPid = parts.helperPid;
+    this.ring = parts.ring;
     this.#cgroup = parts.cgroup;
     this.rootPid = parts.rootPid;
     this.startedAtMs = context.now();
@@ -98,6 +105,7 @@ export class SandboxInstance implements Instance {
     // A process that joins a frozen cgroup stands still before its first instruction: the next instance would.
     this.#cgroup.thaw();
     this.sandbox.kill();
+    this.ring?.ended(crashed(this.#functionId, status));
     this.pipes.drain((stream, chunk) => this.#context.output(this.#functionId, stream, chunk));
     return {
       pid: this.pid,
@@ -172,8 +180,13 @@ export class SandboxInstance implements Instance {
     return new Map(this.pids().map((pid) => [innerPid(pid), pid]));
   }
 
+  /** Events over the ring count as connections: somebody waits for each. */
   openConnections(): number {
-    return countOpenConnections(this.pids());
+    return countOpenConnections(this.pids()) + (this.ring?.invoker.pending ?? 0);
+  }
+
+  invoke(body: Uint8Array, encoding: BodyEncoding, timeoutMs: number): Promise<InvocationAnswer> | null {
+    return this.ring?.servesEvents === true ? this.ring.invoker.invoke(body, encoding, timeoutMs) : null;
   }
 
   takeConnections(): Fd[] {
@@ -259,4 +272,14 @@ export class SandboxInstance implements Instance {
   stats(): InstanceStats {
     return { memoryBytes: this.#cgroup.memoryBytes(), cpuMs: this.#cgroup.cpuMs() };
   }
+}
+
+/** What an invocation is told whose instance ended under it. */
+function crashed(functionId: string, status: ExitStatus): AetherError {
+  const how = status.signal === null ? `with code ${status.exitCode}` : `by signal ${status.signal}`;
+  return new AetherError("AE_INVOKE_CRASHED", `${functionId}: it ended in the middle of an invocation`, {
+    why: `its process ended ${how}`,
+    hint: `Its last lines: \`aether logs ${functionId}\`.`,
+    data: { function: functionId, exitCode: status.exitCode, signal: status.signal },
+  });
 }

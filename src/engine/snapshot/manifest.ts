@@ -7,7 +7,7 @@ import { z } from "zod";
 import type { FunctionConfig } from "../../protocol/config.ts";
 
 /** Changed whenever an older image could no longer be restored by this code. */
-export const manifestFormat = 2;
+export const manifestFormat = 3;
 export const manifestName = "manifest.json";
 
 /** What tells that a file was touched or replaced, from stat(2). Times in nanoseconds, as text: they exceed 2^53. */
@@ -43,6 +43,23 @@ const schema = z.strictObject({
   /** The pipe inodes the image knows its output by. */
   stdout: z.string(),
   stderr: z.string(),
+  /** Its rings; `null` where it has none. Numbers of 64 bits as text. */
+  ring: z
+    .strictObject({
+      keys: z.strictObject({
+        ctl: z.string(),
+        req: z.string(),
+        res: z.string(),
+        in: z.string(),
+        out: z.string(),
+      }),
+      reqPosition: z.int().min(0),
+      resPosition: z.int().min(0),
+      generation: z.string().regex(/^\d{1,19}$/),
+      sequence: z.string().regex(/^\d{1,19}$/),
+      registration: z.strictObject({ attached: z.boolean(), hooks: z.boolean(), events: z.boolean() }),
+    })
+    .nullable(),
   /** Where it listened, so that an adopting engine can open the ports in its place. Families as in sys/socket.h. */
   listens: z.array(
     z.strictObject({
@@ -82,6 +99,8 @@ export function commandHash(config: FunctionConfig): string {
     config.user?.uid ?? 0,
     config.privileged,
     config.sleep,
+    config.ring,
+    config.handler,
   ];
   return createHash("sha256").update(JSON.stringify(essence)).digest("hex");
 }

@@ -303,3 +303,41 @@ describe("init and validate", () => {
     expect(JSON.parse(json.stdout)).toMatchObject({ ok: false, problems: expect.any(Array) as unknown[] });
   });
 });
+
+describe("invoke and invocations", () => {
+  test("invoke prints the result alone; the event comes from the line, a file or standard input", async ({
+    expect,
+  }) => {
+    const file = join(home.dir, "event.json");
+    await writeFile(file, '{"from": "file"}');
+    expect((await home.run("invoke", "hello", "--data", '{"a": 1}')).stdout).toBe('{"a": 1}\n');
+    expect((await home.run("invoke", "hello", "-d", `@${file}`)).stdout).toBe('{"from": "file"}\n');
+    const { stdout } = await home.run("invoke", "hello", "--json", "--raw", "-d", "bytes");
+    expect(JSON.parse(stdout)).toMatchObject({ via: "ring", tier: "snapshot", result: "bytes" });
+    expect(core.calls.at(-1)).toBe("invoke hello raw 5");
+    expect((await home.run("invoke", "hello", "--async")).stdout).toBe("invocation-1\n");
+  });
+
+  test("an event that is no JSON, a wrong time-out and an unknown function are told apart", async ({
+    expect,
+  }) => {
+    const wrong = await home.run("invoke", "hello", "-d", "{");
+    expect(wrong.code).toBe(2);
+    expect(wrong.stderr).toContain("the event is not JSON");
+    expect((await home.run("invoke", "hello", "--timeout", "soon")).code).toBe(2);
+    expect((await home.run("invoke", "nobody")).stderr).toContain("AE_UNKNOWN_FUNCTION");
+    expect((await home.run("invoke", "hello", "-d", "@/nowhere")).stderr).toContain("/nowhere");
+    expect((await home.run("invoke", "hello", "--read-only")).code).toBe(2);
+    core.onInvoke = () => Promise.reject(new AetherError("AE_INVOKE_FAILED", "hello: the handler failed"));
+    const failed = await home.run("invoke", "hello");
+    expect(failed.code).toBe(1);
+    expect(failed.stderr).toContain("AE_INVOKE_FAILED");
+  });
+
+  test("invocations is a table, or the records as JSON", async ({ expect }) => {
+    const { stdout } = await home.run("invocations");
+    expect(stdout).toMatch(/^STARTED\s+FUNCTION\s+MS\s+WOKEN FROM/);
+    expect(stdout).toMatch(/hello\s+10\.0\s+snapshot\s+ring\s+ok/);
+    expect(JSON.parse((await home.run("invocations", "hello", "--json")).stdout)).toHaveLength(1);
+  });
+});

@@ -16,6 +16,8 @@ const base: FunctionConfig = {
   memoryLimitBytes: null,
   user: null,
   privileged: false,
+  ring: false,
+  handler: null,
   sleep: "keep",
   start: "snapshot",
   idle: { suspendAfterMs: 1, snapshotAfterMs: 2, ignoreOpen: false, reclaim: false },

@@ -63,6 +63,8 @@ describe("defaults", () => {
           memoryLimitBytes: null,
           user: null,
           privileged: false,
+          ring: false,
+          handler: null,
           sleep: "keep",
           start: "snapshot",
           idle: { suspendAfterMs: 30_000, snapshotAfterMs: 300_000, ignoreOpen: false, reclaim: false },

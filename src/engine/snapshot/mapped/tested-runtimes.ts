@@ -20,6 +20,9 @@ export const testedFiles: readonly TestedFile[] = [
   { what: "Node", file: /^node$/ },
   // For its secure heap alone: MADV_DONTDUMP (crypto/mem_sec.c).
   { what: "OpenSSL", file: /^libcrypto\.so\.(1\.1|3)$/ },
+  // The Node SDK's way to shared memory. MADV_DONTDUMP, and MADV_WIPEONFORK for a page of random state, alone
+  // (lib/native/base/base.cc); restored by the thousand in test/integration/clones.test.ts.
+  { what: "koffi", file: /^koffi\.node$/ },
 ];
 
 /** A file mapped by a process, as far as it could be looked into. */

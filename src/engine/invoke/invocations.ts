@@ -1,0 +1,110 @@
+/** Invocations from order to result: recorded at their beginning and their end, over the ring or by a request. */
+import { randomUUID } from "node:crypto";
+import { AetherError, toAetherError } from "../../protocol/errors.ts";
+import type { InvocationRecord, InvokeOrder, InvokeResponse } from "../../protocol/invocations.ts";
+import type { Delivered, Event } from "../lifecycle/invoke.ts";
+import { defaultTimeoutMs } from "../lifecycle/invoke.ts";
+import { callHttp } from "./http-call.ts";
+import type { InvocationStore } from "./invocation-store.ts";
+
+/** Invocations under way at once; more are refused. */
+const maxRunning = 1_024;
+
+export interface InvocationsParts {
+  readonly store: InvocationStore;
+  /** Wakes the function and hands it the event (lifecycle/invoke.ts). */
+  readonly deliver: (functionId: string, event: Event) => Promise<Delivered>;
+  readonly now: () => number;
+  readonly monotonic: () => number;
+}
+
+export class Invocations {
+  readonly #parts: InvocationsParts;
+  readonly #running = new Set<Promise<unknown>>();
+
+  constructor(parts: InvocationsParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Begins an invocation. `result` rejects with AetherError; it has been recorded then.
+   * @throws AetherError AE_OPERATION_IN_PROGRESS when too many are under way
+   */
+  begin(
+    functionId: string,
+    order: InvokeOrder,
+  ): { readonly id: string; readonly result: Promise<InvokeResponse> } {
+    if (this.#running.size >= maxRunning) {
+      throw new AetherError("AE_OPERATION_IN_PROGRESS", `${functionId}: the invocation is refused`, {
+        why: `${maxRunning} are under way already`,
+        hint: "Try again when some have ended.",
+        data: { function: functionId },
+      });
+    }
+    const id = randomUUID();
+    this.#parts.store.begin(id, functionId, this.#parts.now());
+    const result = this.#run(id, functionId, order).finally(() => this.#running.delete(result));
+    this.#running.add(result);
+    // Nobody may be waiting for it: its failure is in the record.
+    result.catch(() => undefined);
+    return { id, result };
+  }
+
+  async #run(id: string, functionId: string, order: InvokeOrder): Promise<InvokeResponse> {
+    const { store, monotonic } = this.#parts;
+    const startedAt = monotonic();
+    let delivered: Delivered | null = null;
+    const via = (): InvocationRecord["via"] =>
+      delivered === null ? null : "http" in delivered.answer ? "http" : "ring";
+    const tier = (): InvocationRecord["tier"] => delivered?.tier ?? null;
+    try {
+      const { event, encoding, timeoutMs } = order;
+      delivered = await this.#parts.deliver(functionId, { body: event, encoding, timeoutMs });
+      const { answer, wakeMs } = delivered;
+      const call =
+        "http" in answer
+          ? await callHttp(functionId, answer.http, order, timeoutMs ?? defaultTimeoutMs)
+          : null;
+      const body = Buffer.from(call?.body ?? ("body" in answer ? answer.body : new Uint8Array(0)));
+      const durationMs = monotonic() - startedAt;
+      store.end(id, { durationMs, tier: tier(), via: via(), status: "ok", error: null });
+      const http = call === null ? null : { status: call.status, headers: call.headers };
+      return {
+        id,
+        functionId,
+        via: call === null ? "ring" : "http",
+        tier: tier(),
+        wakeMs,
+        durationMs,
+        ...asText(body),
+        http,
+      };
+    } catch (error) {
+      const failure = toAetherError(error, `${functionId}: the invocation failed`);
+      const { code, message } = failure;
+      const durationMs = monotonic() - startedAt;
+      store.end(id, { durationMs, tier: tier(), via: via(), status: "error", error: { code, message } });
+      throw failure;
+    }
+  }
+
+  /** Resolves when none is under way any more, or at the deadline. */
+  async settled(deadlineMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, deadlineMs);
+    });
+    await Promise.race([Promise.allSettled([...this.#running]), late]);
+    clearTimeout(timer);
+  }
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function asText(body: Buffer): Pick<InvokeResponse, "encoding" | "result"> {
+  try {
+    return { encoding: "text", result: utf8.decode(body) };
+  } catch {
+    return { encoding: "base64", result: body.toString("base64") };
+  }
+}
