@@ -70,7 +70,13 @@ describe("memory over many sleeps", () => {
     const common = { id: "limited", cwd: fixture("allocator"), ready: "port", trigger_port: port, idle };
     await using engine = await TestEngine.start({
       functions: [
-        { ...common, command: "/usr/bin/python3 handler.py", user: "nobody", memory_limit: "96MiB" },
+        {
+          ...common,
+          command: "/usr/bin/python3 handler.py",
+          user: "nobody",
+          memory_limit: "96MiB",
+          image: "mapped",
+        },
       ],
     });
     for (let count = 1; count <= 6; count++) {
@@ -96,6 +102,17 @@ describe("the choice", () => {
       expect(view.snapshot?.imageReason).toMatch(/libjemalloc.*calls madvise/);
     }
     expect(existsSync(heapOf(engine, "je"))).toBe(false);
+  });
+
+  it("a function with a memory limit is served stock, for the limit would not count what is mapped", async () => {
+    const port = await freePort();
+    const common = { id: "limit", cwd: fixture("hello-python"), trigger_port: port, idle };
+    await using engine = await TestEngine.start({
+      functions: [{ ...common, command: "/usr/bin/python3 handler.py", memory_limit: "128MiB" }],
+    });
+    const { snapshot } = await engine.function("limit");
+    expect(snapshot).toMatchObject({ image: "stock" });
+    expect(snapshot?.imageReason).toContain("memory_limit");
   });
 
   it("`image: stock` and `image: mapped` are obeyed, and say so", async () => {

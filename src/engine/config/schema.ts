@@ -319,7 +319,7 @@ export const functionSchema = z.strictObject(
     image: oneOf(["auto", "mapped", "stock"])
       .default("auto")
       .describe(
-        "How memory comes back at a wake: `mapped` (from a file in memory, at any heap size in the same time) or `stock` (read page by page). `auto` maps where the program's runtime and allocator are on the tested list; `aether ps` shows the choice and its reason.",
+        "How memory comes back at a wake: `mapped` (from a file in memory, at any heap size in the same time) or `stock` (read page by page). `auto` maps where the program's runtime and allocator are on the tested list and there is no `memory_limit`, which does not count mapped memory; `aether ps` shows the choice and its reason.",
       ),
     warm_pool: wholeNumber(0, 64)
       .optional()

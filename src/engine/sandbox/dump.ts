@@ -71,6 +71,7 @@ export async function dumpInstance(context: SandboxContext, request: DumpRequest
       context.finishImage({
         directory,
         image: config.image,
+        limited: config.memoryLimitBytes !== null,
         initPid: instance.sandbox.initPid,
         heapPath,
         formerHeap: instance.heapFile,

@@ -15,6 +15,8 @@ const superfluous = ["cgroup.img"] as const;
 export interface FinishRequest {
   readonly directory: string;
   readonly image: FunctionConfig["image"];
+  /** Whether a memory limit is declared. */
+  readonly limited: boolean;
   /** Host process id in whose file system the saved processes live. */
   readonly initPid: number;
   readonly heapPath: string;
@@ -35,6 +37,9 @@ function verdictOf(
     case "stock":
       return { mapped: false, reason: "declared" };
     case "auto": {
+      // Pages of the heap file are the engine's: the function's limit would begin to count only what it copies.
+      if (request.limited)
+        return { mapped: false, reason: "memory_limit does not count mapped memory; image: mapped maps it" };
       const code = paths.filter((path) => path !== request.heapPath);
       return mayMap(code.map((path) => lookInto(path, openAsSeen)));
     }
