@@ -85,6 +85,7 @@ describe("against a running engine", () => {
         activity: null,
         triggerPort: port,
         instances: [{ pid: instances[0]?.pid, state: "Running" }],
+        image: { image: "mapped", imageReason: "CPython", sizeBytes: expect.any(Number) },
         wakes: 1,
         coldStarts: 1,
         restore: {

@@ -75,7 +75,7 @@ export interface Instance {
    * @throws AetherError AE_RECLAIM_FAILED
    */
   reclaim(): Promise<ReclaimResult>;
-  /** Signals its first process and waits; kills what is left at the deadline. */
+  /** Signals its first process, lets a frozen one go on, and waits; kills what is left at the deadline. */
   stop(signal: string, timeoutMs: number): Promise<void>;
   /** Ends it at once, with all its processes. Resolves when they are gone. */
   kill(): Promise<void>;

@@ -16,6 +16,7 @@ import { deliver } from "./invoke.ts";
 import type { Delivered, Event } from "./invoke.ts";
 import { prepareNext } from "./prepare.ts";
 import { awaitConnection, endInstance, watchIdle } from "./running.ts";
+import { quietMoment } from "./quiet-moment.ts";
 import { goToSleep, suspend } from "./sleep.ts";
 import { wake, wakeFailed } from "./wake.ts";
 import type { WakeOrder } from "./wake.ts";
@@ -200,8 +201,11 @@ export class FunctionRuntime {
     core.around.changed(this.id);
   }
 
-  /** Ends the function. Its listeners are the caller's: to close them, or to hand them to the version that follows. */
-  async end(): Promise<readonly TakenListener[]> {
+  /**
+   * Ends the function. Its listeners are the caller's: to close them, or to hand them to the version that follows.
+   * @param gently waits a moment for clients that are being answered
+   */
+  async end(gently = false): Promise<readonly TakenListener[]> {
     const core = this.#core;
     core.closing = true;
     clearTimeout(core.backoffTimer);
@@ -213,7 +217,7 @@ export class FunctionRuntime {
     await core.queue.close();
     const { stopSignal, stopTimeoutMs } = core.config;
     await endInstance(core, async (instance) => {
-      if (core.machine.state === "Suspended") instance.resume();
+      if (gently && core.machine.state === "Running") await quietMoment(core, instance);
       await instance.stop(stopSignal, stopTimeoutMs);
     });
     core.around.pool.release(core);

@@ -145,7 +145,7 @@ export class FunctionTable {
     if (runtime === undefined) return [];
     let listeners: readonly TakenListener[] = [];
     try {
-      listeners = await runtime.end();
+      listeners = await runtime.end(true);
     } catch (error) {
       this.#report(id, error);
     }

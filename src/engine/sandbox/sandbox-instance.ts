@@ -251,6 +251,8 @@ export class SandboxInstance implements Instance {
     });
     try {
       await this.sandbox.signal(this.rootPid, number);
+      // One that stands still gets the signal before it goes on.
+      this.#cgroup.thaw();
       await Promise.race([this.exited, deadline]);
     } catch {
       // Init is gone already; the kill below waits for the rest.

@@ -23,9 +23,23 @@ export function readFileTable(data: Buffer): FileTable {
   return { paths, messages };
 }
 
-/** files.img with one more file; without a recorded size, so that CRIU does not compare it. */
-export function withFile(table: FileTable, path: string): { readonly data: Buffer; readonly id: number } {
-  const id = 1 + Math.max(0, ...table.messages.map((message) => requiredNumber(readProto(message), 2)));
+/**
+ * files.img with one more file, named so many times; without a recorded size, so that CRIU does not compare it.
+ * @returns the number of each entry. Each process needs one of its own: CRIU takes equal ranges of a parent and its child
+ * that map the same file for the same memory, whatever their offsets (check_cow_vmas), and gives the child its parent's.
+ */
+export function withFile(
+  table: FileTable,
+  path: string,
+  count: number,
+): { readonly data: Buffer; readonly ids: readonly number[] } {
+  const first = 1 + Math.max(0, ...table.messages.map((message) => requiredNumber(readProto(message), 2)));
+  const ids = Array.from({ length: count }, (_, index) => first + index);
+  const entries = ids.map((id) => fileEntry(id, path));
+  return { data: joinImage([...table.messages, ...entries], imageKind.files), ids };
+}
+
+function fileEntry(id: number, path: string): Buffer {
   const owner = encodeFields([1, 2, 3, 4, 5].map((field) => ({ field, value: 0n })));
   const regular = encodeFields([
     { field: 1, value: BigInt(id) },
@@ -34,10 +48,9 @@ export function withFile(table: FileTable, path: string): { readonly data: Buffe
     { field: 5, value: owner },
     { field: 6, value: Buffer.from(path) },
   ]);
-  const entry = encodeFields([
+  return encodeFields([
     { field: 1, value: regularFile },
     { field: 2, value: BigInt(id) },
     { field: 3, value: regular },
   ]);
-  return { data: joinImage([...table.messages, entry], imageKind.files), id };
 }

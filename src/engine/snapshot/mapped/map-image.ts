@@ -88,7 +88,7 @@ export function mapImage(request: MapRequest): MapResult {
     processes.reduce((sum, { memory }) => sum + memory.runs.reduce((all, { pages }) => all + pages, 0), 0);
   if (chosen.every((areas) => areas.length === 0))
     return { heapBytes: 0, mappedAreas: 0, readPages: readPages() };
-  const added = withFile(table, heapPath);
+  const added = withFile(table, heapPath, processes.length);
   using heap = new PagesWriter(`${directory}/${heapFileName}`);
   let kept = 0;
   for (const [index, { pid, memory }] of processes.entries()) {
@@ -98,7 +98,7 @@ export function mapImage(request: MapRequest): MapResult {
     for (const area of areas) {
       const offset = heap.reserve(area.end - area.start);
       fill(request, { heap, pages, table, area, offset, runs: memory.runs });
-      mapped.set(area, remapped(area, { fileId: added.id, offset }));
+      mapped.set(area, remapped(area, { fileId: added.ids[index] ?? 0, offset }));
     }
     const rest = memory.areas
       .filter((area) => !areas.has(area) && (area.status & areaStatus.guard) === 0)
