@@ -7,7 +7,10 @@ import { writeManifest } from "./image.ts";
 import type { Image } from "./image.ts";
 import { sealFiles } from "./manifest.ts";
 
-const sealDelayMs = 2_000;
+/** For the first image of a function, which was tried: it may stay for long. */
+const firstSealDelayMs = 2_000;
+/** That of a later sleep is replaced by the next one: hashing it pays only when that is not soon. */
+const sealDelayMs = 20_000;
 
 async function sealNow(image: Image): Promise<void> {
   if (!existsSync(image.directory)) return;
@@ -39,10 +42,11 @@ export class Janitor {
    * hashing would compete with its wake. An image that is gone by then needs none.
    */
   seal(image: Image): void {
+    const delayMs = image.manifest.trialMs === null ? sealDelayMs : firstSealDelayMs;
     const timer = setTimeout(() => {
       this.#waiting.delete(image);
       this.#then(`${image.directory} could not be sealed`, () => sealNow(image));
-    }, sealDelayMs);
+    }, delayMs);
     this.#waiting.set(image, timer);
   }
 

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 
-/** What a prepared restore takes, init and CRIU worker with their page tables (docs/results/idle.json). */
+/** What a prepared restore takes at most: 1.2 MiB of processes by `aether bench idle`, and what the kernel keeps for a sandbox. */
 const bytesEach = 4 * 1024 * 1024;
 /** The share of the machine's memory that all of them together may take. */
 const shareOfMemory = 0.05;
