@@ -141,16 +141,6 @@ export class BpfObject implements Disposable {
     return this.#own(attachToCgroup(this.name, program, found, cgroup));
   }
 
-  /** The descriptor of a loaded program, for a call made at once. @throws AetherError AE_BPF_LOAD_FAILED when there is none */
-  programFd(name: string): number {
-    const found = libbpf().findProgram(this.#pointer, name) as Pointer;
-    if (found !== null) return libbpf().programFd(found) as number;
-    throw new AetherError("AE_BPF_LOAD_FAILED", `the BPF object ${this.name} has no program ${name}`, {
-      hint: "Run `npm run setup`: the compiled object does not belong to this version.",
-      data: { object: this.name, program: name },
-    });
-  }
-
   /** A map by its name. @throws AetherError AE_BPF_MAP_NOT_FOUND */
   map(name: string): BpfMap {
     return this.#own(this.#openMap(name));

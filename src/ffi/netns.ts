@@ -14,14 +14,14 @@ const CLONE_NEWNET = 0x40000000;
 export function inNetns<T>(path: string, work: () => T): T {
   using own = openForReading("/proc/thread-self/ns/net");
   using other = openForReading(path);
-  enter(other);
+  enter(other, path);
   try {
     return work();
   } finally {
-    enter(own);
+    enter(own, "");
   }
 }
 
-function enter(namespace: Fd): void {
-  checked(cSetns(namespace.number, CLONE_NEWNET) as number, "setns");
+function enter(namespace: Fd, subject: string): void {
+  checked(cSetns(namespace.number, CLONE_NEWNET) as number, "setns", subject);
 }

@@ -1,24 +1,13 @@
-/** Network namespaces: opening sockets in another one. Only the calling thread changes, and changes back. */
-import { checked, libc } from "../libc.ts";
-import { openForReading } from "../fd.ts";
+/** Where an AF_XDP socket is opened: a network namespace, and an interface in it. */
+import { libc } from "../libc.ts";
+import { inNetns } from "../netns.ts";
 import { XdpSocketError } from "./errors.ts";
 
-const cSetns = libc.func("int setns(int, int)");
 const cIfNameToIndex = libc.func("uint if_nametoindex(const char*)");
-
-const CLONE_NEWNET = 0x4000_0000;
 
 /** Runs `act` in a network namespace (a path, as /run/netns/NAME); null: in this one. It must not wait for anything. */
 export function inNetworkNamespace<T>(path: string | null, act: () => T): T {
-  if (path === null) return act();
-  using home = openForReading("/proc/thread-self/ns/net");
-  using other = openForReading(path);
-  checked(cSetns(other.number, CLONE_NEWNET) as number, "setns", path);
-  try {
-    return act();
-  } finally {
-    checked(cSetns(home.number, CLONE_NEWNET) as number, "setns");
-  }
+  return path === null ? act() : inNetns(path, act);
 }
 
 /** Index of an interface in the thread's namespace. @throws XdpSocketError NoDevice */

@@ -118,7 +118,7 @@ function attach(object: BpfObject, device: string, ifindex: number, mode: Attach
   const options = new DataView(new ArrayBuffer(16));
   options.setBigUint64(0, 16n, true);
   options.setUint32(8, attachFlags[mode], true);
-  const fd = libbpf().createLink(object.programFd(programName), ifindex, BPF_XDP, options) as number;
+  const fd = libbpf().createLink(object.program(programName).fd, ifindex, BPF_XDP, options) as number;
   if (fd >= 0) return new Fd(fd);
   throw attachError(errnoName(-fd), device, mode);
 }
