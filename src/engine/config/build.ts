@@ -9,7 +9,7 @@ import { findingsOfIssues } from "./issues.ts";
 import { checkMemory, checkPortsFree, checkReclaim, checkSnapshotDir } from "./machine.ts";
 import type { Machine } from "./machine.ts";
 import { lookUp, toFunctionConfig } from "./resolve.ts";
-import { fileSchema } from "./schema.ts";
+import { fileSchema } from "./schema/file.ts";
 
 export interface BuildContext {
   /** Absolute path of the file; `null` where there is none. */

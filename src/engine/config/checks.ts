@@ -2,7 +2,7 @@
 import type { Draft, FunctionDraft } from "./draft.ts";
 import { finding } from "./finding.ts";
 import type { ConfigPath, Finding } from "./finding.ts";
-import type { FunctionInput } from "./schema.ts";
+import type { FunctionInput } from "./schema/function.ts";
 import { formatDuration } from "./units.ts";
 
 /** What the kernel and the launcher take at once: every text with its overhead on the wire. */

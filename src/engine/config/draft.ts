@@ -1,7 +1,9 @@
 /** What of a file is already valid, field by field, so that the checks go on although another field is wrong. */
 import type { z } from "zod";
-import { engineSchema, functionSchema } from "./schema.ts";
-import type { EngineInput, FunctionInput } from "./schema.ts";
+import { engineSchema } from "./schema/engine.ts";
+import type { EngineInput } from "./schema/engine.ts";
+import { functionSchema } from "./schema/function.ts";
+import type { FunctionInput } from "./schema/function.ts";
 
 /** A function as far as its fields are valid; a wrong one is absent, a missing one has its default. */
 export interface FunctionDraft {

@@ -1,27 +1,8 @@
 /** What a misspelt key or a wrong value was probably meant to be. */
 import type { ConfigPath } from "./finding.ts";
-import {
-  dataPlaneSchema,
-  engineSchema,
-  fileSchema,
-  functionSchema,
-  idleSchema,
-  metricsSchema,
-  stopSignals,
-  warmupSchema,
-} from "./schema.ts";
+import { levels } from "./schema/levels.ts";
+import { stopSignals } from "./schema/stop.ts";
 import { nearest } from "./suggest.ts";
-
-/** Where each key belongs, for a key that stands at the wrong level. */
-const places: readonly { readonly prefix: string; readonly keys: readonly string[] }[] = [
-  { prefix: "", keys: Object.keys(fileSchema.shape) },
-  { prefix: "engine.", keys: Object.keys(engineSchema.shape) },
-  { prefix: "engine.metrics.", keys: Object.keys(metricsSchema.shape) },
-  { prefix: "engine.data_plane.", keys: Object.keys(dataPlaneSchema.shape) },
-  { prefix: "functions[].", keys: Object.keys(functionSchema.shape) },
-  { prefix: "functions[].idle.", keys: Object.keys(idleSchema.shape) },
-  { prefix: "functions[].warmup[].", keys: Object.keys(warmupSchema.shape) },
-];
 
 /** What other tools call our fields. */
 const synonyms: Readonly<Record<string, string>> = {
@@ -54,9 +35,9 @@ const prefixOf = (path: ConfigPath): string =>
 /** The hint for a key that the mapping at `path` does not know. */
 export function keyHint(path: ConfigPath, key: string): string {
   const here = prefixOf(path);
-  const allowed = places.find((place) => place.prefix === here)?.keys ?? ["http"];
+  const allowed = levels.find((level) => level.prefix === here)?.keys ?? [];
   const synonym = synonyms[key.toLowerCase()];
-  const elsewhere = places.find((place) => place.prefix !== here && place.keys.includes(key));
+  const elsewhere = levels.find((level) => level.prefix !== here && level.keys.includes(key));
   const meant =
     synonym !== undefined && allowed.includes(synonym)
       ? synonym

@@ -1,6 +1,6 @@
 /** The JSON schema of aether.yaml, for editors: what may be written, not what the engine makes of it. */
 import { z } from "zod";
-import { fileSchema } from "./schema.ts";
+import { fileSchema } from "./schema/file.ts";
 
 /** The part of a JSON schema that our fields use. */
 export interface FieldSchema {

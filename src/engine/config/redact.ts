@@ -8,30 +8,11 @@ import type { Node } from "yaml";
 import { plainName } from "./finding.ts";
 import { behindColon } from "./parse-yaml.ts";
 import type { ParsedYaml } from "./parse-yaml.ts";
-import {
-  dataPlaneSchema,
-  engineSchema,
-  fileSchema,
-  functionSchema,
-  idleSchema,
-  metricsSchema,
-  warmupSchema,
-} from "./schema.ts";
+import { levels } from "./schema/levels.ts";
 import { nearest } from "./suggest.ts";
 
 const secretKeys = ["env", "headers", "body"];
-const openKeys = [
-  fileSchema,
-  engineSchema,
-  dataPlaneSchema,
-  metricsSchema,
-  functionSchema,
-  idleSchema,
-  warmupSchema,
-]
-  .flatMap((schema) => Object.keys(schema.shape))
-  .concat("http")
-  .filter((key) => !secretKeys.includes(key));
+const openKeys = levels.flatMap(({ keys }) => keys).filter((key) => !secretKeys.includes(key));
 
 /** Whether what stands under the key may be secret: it is one of the three, or no misspelling of any other. */
 function hidesValue(key: string): boolean {

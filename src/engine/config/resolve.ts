@@ -15,7 +15,8 @@ import { finding } from "./finding.ts";
 import { entryFiles, handlerCommand } from "./handler.ts";
 import type { Finding } from "./finding.ts";
 import type { Machine } from "./machine.ts";
-import type { EngineInput, FunctionInput } from "./schema.ts";
+import type { EngineInput } from "./schema/engine.ts";
+import type { FunctionInput } from "./schema/function.ts";
 import { nearest } from "./suggest.ts";
 import { findUser } from "./users.ts";
 

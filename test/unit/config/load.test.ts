@@ -194,6 +194,16 @@ describe("hostile files", () => {
   });
 });
 
+describe("a misspelt key", () => {
+  it.each([
+    ["handler", "functions:\n  - { id: hello, handler: { runtim: python, entry: app.handle } }", "runtime"],
+    ["ready", "functions:\n  - { id: hello, command: sh, trigger_port: 1, ready: { htp: / } }", "http"],
+  ])("of %s is told the key of that mapping", (_, text, meant) => {
+    const found = problems(`version: 1\n${text}\n`);
+    expect(found.map(({ hint }) => hint)).toContain(`Did you mean ${meant}?`);
+  });
+});
+
 describe("files that are none", () => {
   const load = (name: string): string[] => {
     const result = loadConfig(join(dir, name), options);
