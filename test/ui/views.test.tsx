@@ -127,7 +127,7 @@ test("errors not seen yet are counted at the events tab until it is opened", asy
 });
 
 test("help comes from the key table and Esc closes it", async () => {
-  await using running = startConsole(130, 50);
+  await using running = startConsole(130, 90);
   const { screen } = running;
   await screen.see("api");
   await screen.press("?");

@@ -28,6 +28,11 @@ const modalHints: Readonly<Record<"dialog" | "palette" | "input", readonly Hint[
   ],
 };
 
+const searchHints: readonly Hint[] = [
+  ["C-r", "regex"],
+  ["C-t", "exact case"],
+];
+
 function fitHints(hints: readonly Hint[], room: number, tail: readonly Hint[]): Span[] {
   const spansOf = ([key, label]: Hint): Span[] => [span(key, "key"), span(` ${label}`, "dim"), span("  ")];
   const end = tail.flatMap((hint) => spansOf(hint));
@@ -46,12 +51,14 @@ export function hintLine(state: ConsoleState): Line {
   const room = ui.columns - 2;
   const scope = keyScope(state);
   if (ui.modal?.type === "input") {
-    const name = ui.modal.target === "filter" ? " filter " : " search ";
+    const isSearch = ui.modal.target === "search";
+    const name = isSearch ? " search " : " filter ";
+    const hints = isSearch ? [...modalHints.input, ...searchHints] : modalHints.input;
     return line(
       span(name, "accent"),
       ...inputSpans(ui.modal.input),
       "   ",
-      ...fitHints(modalHints.input, room - 40, []),
+      ...fitHints(hints, room - 24, []),
     );
   }
   if (scope === "dialog" || scope === "palette") return line(" ", ...fitHints(modalHints[scope], room, []));

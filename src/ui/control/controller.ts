@@ -9,6 +9,7 @@ import { themeNames } from "../theme/themes.ts";
 import { copyText } from "./clipboard.ts";
 import { createEngineActions, readOnlyError } from "./engine-actions.ts";
 import type { Host } from "./host.ts";
+import { createLogActions } from "./log-actions.ts";
 import { createToaster } from "./toasts.ts";
 
 /** Two presses of C-c within this time leave without a question. */
@@ -24,6 +25,7 @@ export function createController(host: Host): Controller {
   const { store, connection, leave } = host;
   const toaster = createToaster(store);
   const engine = createEngineActions(host, toaster);
+  const logs = createLogActions(host, toaster);
   let interrupted: NodeJS.Timeout | null = null;
 
   const interrupt = (): void => {
@@ -163,6 +165,20 @@ export function createController(host: Host): Controller {
       case "times":
       case "help":
         return dispatch({ type: command });
+      case "search-regex":
+      case "search-case":
+      case "choose-lines":
+      case "start-lines":
+      case "copy-lines":
+      case "mark-line":
+      case "next-mark":
+      case "previous-mark":
+      case "save-log":
+      case "clear-log":
+      case "show-cleared":
+      case "raw-log":
+      case "log-all":
+        return logs.run(command);
       case "palette":
         return dispatch({ type: "open-palette" });
       case "freeze":

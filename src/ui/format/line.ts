@@ -4,6 +4,10 @@
  */
 import { takeColumns, textWidth } from "./width.ts";
 
+/** Names of functions whose output stands together. */
+export const sourceRoles = ["source-1", "source-2", "source-3", "source-4", "source-5", "source-6"] as const;
+export type SourceRole = (typeof sourceRoles)[number];
+
 export const roles = [
   "text",
   "strong",
@@ -18,6 +22,7 @@ export const roles = [
   "match",
   "button",
   "cursor",
+  ...sourceRoles,
 ] as const;
 /** What a piece of text means, not how it looks. */
 export type Role = (typeof roles)[number];

@@ -11,6 +11,7 @@ export const scopes = [
   "logs",
   "all-logs",
   "events",
+  "lines",
   "help",
   "dialog",
   "palette",
@@ -59,6 +60,8 @@ const bind = <Command extends string>(
 /** Scopes in which the function that a key will act on is in sight. */
 const onFunction: readonly Scope[] = ["functions", "detail", "logs"];
 const inLogs: readonly Scope[] = ["logs", "all-logs"];
+/** A log, and lines of it being chosen. */
+const onLines: readonly Scope[] = ["logs", "all-logs", "lines"];
 const scrolling: readonly Scope[] = ["global"];
 
 /** The table, by the headings under which the help shows it. */
@@ -143,8 +146,68 @@ export const sections = [
       bind("search", ["/"], inLogs, "search", "Find text in the log.", { hint: 2 }),
       bind("next-match", ["n"], inLogs, "next", "Go to the next match, downwards.", { hint: 3 }),
       bind("previous-match", ["N"], inLogs, "previous", "Go to the previous match, upwards."),
+      bind(
+        "search-regex",
+        ["C-r"],
+        [...inLogs, "input"],
+        "regular expression",
+        "Search by regular expression, or for the text as it is.",
+      ),
+      bind(
+        "search-case",
+        ["C-t"],
+        [...inLogs, "input"],
+        "exact case",
+        "Search in exactly the case typed; else lower case finds both.",
+      ),
       bind("wrap", ["w"], inLogs, "wrap", "Wrap long lines, or cut them.", { hint: 4 }),
       bind("times", ["t"], inLogs, "times", "Show or hide the time of each line.", { hint: 5 }),
+      bind("choose-lines", ["v"], inLogs, "choose lines", "Move a cursor over lines, to copy or mark them.", {
+        hint: 8,
+      }),
+      bind(
+        "start-lines",
+        ["v", "space"],
+        ["lines"],
+        "start here",
+        "Begin the lines to copy here, or begin anew.",
+        {
+          hint: 1,
+        },
+      ),
+      bind("copy-lines", ["y", "enter"], ["lines"], "copy lines", "Copy the chosen lines.", { hint: 2 }),
+      bind(
+        "mark-line",
+        ["m"],
+        onLines,
+        "mark line",
+        "Mark the line under the cursor, or the newest one in sight.",
+        {
+          hint: 3.5,
+        },
+      ),
+      bind("next-mark", ["'"], onLines, "next mark", "Go to the next marked line, downwards."),
+      bind("previous-mark", ['"'], onLines, "previous mark", "Go to the marked line above."),
+      bind(
+        "save-log",
+        ["S"],
+        onLines,
+        "save log",
+        "Write the lines shown here to a file in the current folder.",
+        {
+          hint: 9,
+        },
+      ),
+      bind("clear-log", ["C-l"], inLogs, "clear log", "Take away the lines that are there; new ones appear."),
+      bind("show-cleared", [], inLogs, "show cleared lines", "Bring back the lines that were cleared away."),
+      bind("raw-log", ["J"], inLogs, "raw JSON", "Show lines of JSON as they were written, or readable."),
+      bind(
+        "log-all",
+        ["a"],
+        ["all-logs"],
+        "all sources",
+        "Show the output of all functions again, after that of some.",
+      ),
     ],
   },
   {

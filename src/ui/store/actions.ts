@@ -7,6 +7,13 @@ import type { Modal, PaneId, Toast, ViewId } from "./types.ts";
 
 export type Move = "up" | "down" | "page-up" | "page-down" | "half-up" | "half-down" | "first" | "last";
 
+/** What happens to a log that has the focus, or to how logs are shown. */
+export type LogChange =
+  | { readonly to: "choose" | "chosen" | "mark" | "clear" | "show-cleared" }
+  | { readonly to: "regex" | "exact-case" | "raw" }
+  | { readonly to: "mark-seek"; readonly direction: 1 | -1 }
+  | { readonly to: "only"; readonly functionIds: readonly string[] | null };
+
 export type Action =
   | { readonly type: "received"; readonly messages: readonly StreamMessage[] }
   | { readonly type: "resize"; readonly columns: number; readonly rows: number }
@@ -23,6 +30,7 @@ export type Action =
   | { readonly type: "wrap" }
   | { readonly type: "times" }
   | { readonly type: "match"; readonly direction: 1 | -1 }
+  | { readonly type: "log"; readonly change: LogChange }
   | { readonly type: "hold" }
   | { readonly type: "theme"; readonly theme: ThemeName }
   | { readonly type: "open-input"; readonly target: "filter" | "search" }

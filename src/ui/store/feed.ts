@@ -14,7 +14,13 @@ export interface Place {
   readonly row: number;
 }
 
-export const newFeed: Feed = { follow: true, anchor: { n: 0, row: 0 }, search: "", match: null };
+export const newFeed: Feed = {
+  follow: true,
+  anchor: { n: 0, row: 0 },
+  search: "",
+  match: null,
+  choice: null,
+};
 
 /** The first item with a number not below `n`: its own, or the next one when it was dropped. */
 export function indexOfNumber(source: FeedSource, n: number): number {
@@ -88,18 +94,4 @@ export function toggleFollow(source: FeedSource, feed: Feed, height: number): Fe
 export function showItem(source: FeedSource, feed: Feed, index: number, height: number): Feed {
   const start = walk(source, { index, row: 0 }, -Math.floor(height / 3));
   return { ...feed, follow: false, anchor: anchorAt(source, start) };
-}
-
-/** The next item for which `matches` holds, going round at the ends; `null` where there is none. */
-export function findItem(
-  source: FeedSource,
-  matches: (index: number) => boolean,
-  from: number,
-  direction: 1 | -1,
-): number | null {
-  for (let step = 0; step < source.count; step += 1) {
-    const index = (((from + direction * step) % source.count) + source.count) % source.count;
-    if (matches(index)) return index;
-  }
-  return null;
 }

@@ -1,13 +1,14 @@
 /** Moving, following and searching in the feeds: logs and events. */
 import { assertNever } from "../../protocol/errors.ts";
 import { eventSource } from "../views/events.ts";
-import { logItems, logSource } from "../views/logs.ts";
-import type { LogArea } from "../views/logs.ts";
+import { logSource } from "../views/logs.ts";
 import type { Move } from "./actions.ts";
-import { findItem, indexOfNumber, moveFeed, showItem, startOf, toggleFollow } from "./feed.ts";
+import { indexOfNumber, moveFeed, showItem, startOf, toggleFollow } from "./feed.ts";
 import type { FeedSource } from "./feed.ts";
 import { layoutOf, titleRows } from "./layout.ts";
-import { containsText, focusedArea } from "./select.ts";
+import type { LogArea } from "./log-items.ts";
+import { foundInLog } from "./log-search.ts";
+import { focusedArea } from "./select.ts";
 import type { ConsoleState, Feed, FeedArea } from "./types.ts";
 
 /** Rows of the content of what has the focus. */
@@ -57,7 +58,8 @@ export function moveInFeed(state: ConsoleState, area: FeedArea, move: Move): Con
   const source = feedSource(state, area);
   if (move === "last") return withFeed(state, area, { ...feed, follow: true });
   const rows = rowsOfMove(move, height);
-  return withFeed(state, area, moveFeed(source, feed, rows ?? Number.NEGATIVE_INFINITY, height));
+  if (rows !== null) return withFeed(state, area, moveFeed(source, feed, rows, height));
+  return withFeed(state, area, { ...feed, follow: false, anchor: { n: source.numberAt(0), row: 0 } });
 }
 
 export function followFeed(state: ConsoleState): ConsoleState {
@@ -78,15 +80,17 @@ export function goToMatch(state: ConsoleState, area: LogArea, direction: 1 | -1)
   const feed = state.ui.feeds[area];
   if (feed.search === "") return state;
   const height = viewportRows(state);
-  const items = logItems(state, area);
   const source = feedSource(state, area);
-  const matches = (index: number): boolean => containsText(items[index]?.text ?? "", feed.search);
-  const from =
+  const { numbers } = foundInLog(state, area);
+  const last = Math.min(source.count - 1, startOf(source, feed, height).index + height - 1);
+  const next =
     feed.match === null
-      ? Math.min(source.count - 1, startOf(source, feed, height).index + height - 1)
-      : indexOfNumber(source, feed.match) + direction;
-  const found = findItem(source, matches, from, feed.match === null ? -1 : direction);
-  if (found === null) return withFeed(state, area, { ...feed, match: null });
-  const shown = showItem(source, feed, found, height);
-  return withFeed(state, area, { ...shown, match: source.numberAt(found) });
+      ? numbers.findLast((n) => n <= source.numberAt(last))
+      : direction === 1
+        ? numbers.find((n) => n > (feed.match ?? 0))
+        : numbers.findLast((n) => n < (feed.match ?? 0));
+  const match = next ?? (feed.match !== null && direction === 1 ? numbers[0] : numbers.at(-1)) ?? null;
+  if (match === null) return withFeed(state, area, { ...feed, match });
+  const shown = showItem(source, feed, indexOfNumber(source, match), height);
+  return withFeed(state, area, { ...shown, match });
 }

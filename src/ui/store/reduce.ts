@@ -4,6 +4,7 @@ import type { Action, Move } from "./actions.ts";
 import { emptyData, receive } from "./data.ts";
 import type { Data } from "./data.ts";
 import { newFeed } from "./feed.ts";
+import { changeLog, dropLogChoice, moveChoice, newLogOptions } from "./reduce-logs.ts";
 import {
   followFeed,
   focusedLog,
@@ -53,6 +54,7 @@ export function initialState(
       feeds: { logs: newFeed, "all-logs": newFeed, events: newFeed },
       wrap: false,
       times: true,
+      logs: newLogOptions,
       modal: null,
       toasts: [],
       pending: new Map(),
@@ -68,7 +70,12 @@ const withUi = (state: ConsoleState, ui: Partial<Ui>): ConsoleState => ({
 
 function move(state: ConsoleState, by: Move): ConsoleState {
   const area = focusedArea(state);
-  if (area.type === "feed") return moveInFeed(state, area.area, by);
+  if (area.type === "feed") {
+    const isChoosing = state.ui.feeds[area.area].choice !== null;
+    return isChoosing && area.area !== "events"
+      ? moveChoice(state, area.area, by)
+      : moveInFeed(state, area.area, by);
+  }
   const rows = rowsOfMove(by, viewportRows(state));
   const end = by === "first" ? 0 : Number.MAX_SAFE_INTEGER;
   if (area.type === "scroll") {
@@ -88,6 +95,7 @@ function back(state: ConsoleState): ConsoleState {
   const log = focusedLog(state);
   if (ui.toasts.length > 0) return withUi(state, { toasts: ui.toasts.slice(0, -1) });
   if (ui.help) return withUi(state, { help: false });
+  if (log !== null && ui.feeds[log].choice !== null) return dropLogChoice(state, log);
   if (log !== null && ui.feeds[log].search !== "") {
     return withFeed(state, log, { ...ui.feeds[log], search: "", match: null });
   }
@@ -157,6 +165,8 @@ function step(state: ConsoleState, action: Action): ConsoleState {
       const log = focusedLog(state);
       return log === null ? state : goToMatch(state, log, action.direction);
     }
+    case "log":
+      return changeLog(state, action.change);
     case "hold":
       return { ...state, held: state.held === null ? state.data : null };
     case "theme":

@@ -123,7 +123,7 @@ export function keyScope(state: ConsoleState): Scope {
     case "table":
       return "functions";
     case "feed":
-      return area.area;
+      return ui.feeds[area.area].choice === null ? area.area : "lines";
     case "scroll":
       return area.area === "detail" || area.area === "help" ? area.area : "global";
   }

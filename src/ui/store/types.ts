@@ -27,6 +27,30 @@ export interface Feed {
   readonly search: string;
   /** Number of the item on which the search stands. */
   readonly match: number | null;
+  /** Lines being chosen, to copy or mark them; `null` otherwise. */
+  readonly choice: LineChoice | null;
+}
+
+/** A cursor in a log, and where the choice began; both are numbers of items. */
+export interface LineChoice {
+  readonly cursor: number;
+  /** `null`: only the line under the cursor. */
+  readonly from: number | null;
+}
+
+/** How logs are shown. */
+export interface LogOptions {
+  readonly regex: boolean;
+  /** Search in the case that was typed only. */
+  readonly exactCase: boolean;
+  /** JSON lines as they were written. */
+  readonly raw: boolean;
+  /** Numbers of the lines marked. */
+  readonly marks: ReadonlySet<number>;
+  /** Lines below this number were cleared away, by function id; "" for all functions together. */
+  readonly cleared: ReadonlyMap<string, number>;
+  /** The functions shown together; `null`: all. */
+  readonly only: readonly string[] | null;
 }
 
 export interface TextInput {
@@ -98,6 +122,7 @@ export interface Ui {
   readonly feeds: Readonly<Record<FeedArea, Feed>>;
   readonly wrap: boolean;
   readonly times: boolean;
+  readonly logs: LogOptions;
   readonly modal: Modal | null;
   readonly toasts: readonly Toast[];
   /** Actions asked for and not answered yet. */

@@ -1,5 +1,5 @@
 /** Lines to strings with colours. Written out here, not by chalk, which under NO_COLOR drops bold and inverse too. */
-import { plainText } from "../format/line.ts";
+import { plainText, sourceRoles } from "../format/line.ts";
 import type { Line, Role } from "../format/line.ts";
 import type { Style, Theme } from "./themes.ts";
 
@@ -16,6 +16,7 @@ const blankRoles: ReadonlySet<Role> = new Set([
   "calm",
   "warn",
   "bad",
+  ...sourceRoles,
 ]);
 
 /** `null` paints nothing: for screen readers. */

@@ -2,7 +2,7 @@
  * Roles to looks. Colours are terminal palette numbers with a 16-colour stand-in; plain text keeps the terminal's own
  * colour. No meaning hangs on colour alone: states have a glyph and a word, errors a sign and a code.
  */
-import type { Role } from "../format/line.ts";
+import type { Role, SourceRole } from "../format/line.ts";
 
 export const themeNames = ["dark", "light", "colour-blind", "mono"] as const;
 export type ThemeName = (typeof themeNames)[number];
@@ -43,6 +43,8 @@ interface Palette {
   readonly calm: Colour;
   readonly warn: Colour;
   readonly bad: Colour;
+  /** Names of functions whose output stands together: apart from each other, none taken for a state. */
+  readonly sources: readonly [Colour, Colour, Colour, Colour, Colour, Colour];
   /** Palette number of the selected row's background. */
   readonly selection: number;
 }
@@ -55,6 +57,14 @@ const palettes: Readonly<Record<Exclude<ThemeName, "mono">, Palette>> = {
     calm: [110, 12],
     warn: [221, 11],
     bad: [210, 9],
+    sources: [
+      [117, 14],
+      [183, 13],
+      [150, 10],
+      [180, 11],
+      [111, 12],
+      [175, 7],
+    ],
     selection: 237,
   },
   light: {
@@ -64,7 +74,15 @@ const palettes: Readonly<Record<Exclude<ThemeName, "mono">, Palette>> = {
     calm: [61, 5],
     warn: [130, 3],
     bad: [124, 1],
-    selection: 253,
+    sources: [
+      [25, 4],
+      [90, 5],
+      [22, 2],
+      [94, 3],
+      [24, 6],
+      [89, 0],
+    ],
+    selection: 254,
   },
   // Blue, orange and their kin (Okabe and Ito): told apart with every common colour blindness, never red against green.
   "colour-blind": {
@@ -74,9 +92,30 @@ const palettes: Readonly<Record<Exclude<ThemeName, "mono">, Palette>> = {
     calm: [146, 7],
     warn: [221, 11],
     bad: [208, 13],
+    sources: [
+      [117, 14],
+      [229, 11],
+      [183, 7],
+      [215, 13],
+      [111, 12],
+      [252, 15],
+    ],
     selection: 237,
   },
 };
+
+function sourceStyles(
+  styleOf: (index: number) => readonly Style[],
+): Readonly<Record<SourceRole, readonly Style[]>> {
+  return {
+    "source-1": styleOf(0),
+    "source-2": styleOf(1),
+    "source-3": styleOf(2),
+    "source-4": styleOf(3),
+    "source-5": styleOf(4),
+    "source-6": styleOf(5),
+  };
+}
 
 const mono: Theme = {
   name: "mono",
@@ -94,6 +133,8 @@ const mono: Theme = {
     match: [inverse],
     button: [inverse],
     cursor: [inverse],
+    // Names tell sources apart.
+    ...sourceStyles(() => []),
   },
   selected: [inverse],
 };
@@ -118,6 +159,7 @@ export function makeTheme(name: ThemeName, depth: ColourDepth): Theme {
       match: [inverse],
       button: [inverse, bold],
       cursor: [inverse],
+      ...sourceStyles((index) => [fg(palette.sources[index] ?? palette.calm)]),
     },
     selected: depth === "256" ? [sgr(`48;5;${palette.selection}`, "49"), bold] : [inverse],
   };

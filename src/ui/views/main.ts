@@ -33,7 +33,7 @@ export function mainLines(state: ConsoleState, { columns, main }: Layout): reado
     case "functions":
       return functionsLines(state, columns, main);
     case "logs":
-      return titled(logTitle(state, "all-logs"), logLines(state, "all-logs", columns, inner), columns);
+      return titled(logTitle(state, "all-logs", inner), logLines(state, "all-logs", columns, inner), columns);
     case "events":
       return titled(eventsTitle(state), eventsLines(state, columns, inner), columns);
     case "wakes":
@@ -61,7 +61,7 @@ export function dividerLine(state: ConsoleState, layout: Layout): Line | null {
     return ruleLine(line(span(plural(count, "function"), "dim")), note, layout.columns);
   }
   if (layout.lower === "recent") return ruleLine(line(span("recent events", "dim")), note, layout.columns);
-  const title = state.ui.pane === "logs" ? logTitle(state, "logs") : detailTitle(state);
+  const title = state.ui.pane === "logs" ? logTitle(state, "logs", layout.lowerRows) : detailTitle(state);
   return ruleLine(title, note, layout.columns, state.ui.focus === "pane" ? "accent" : "dim");
 }
 

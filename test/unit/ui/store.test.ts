@@ -5,7 +5,7 @@ import type { FunctionView } from "../../../src/protocol/views.ts";
 import { plainText, lineWidth } from "../../../src/ui/format/line.ts";
 import type { Action } from "../../../src/ui/store/actions.ts";
 import { maxEvents, maxWakes, maxWakesPerFunction } from "../../../src/ui/store/data.ts";
-import { findItem, moveFeed, newFeed, startOf } from "../../../src/ui/store/feed.ts";
+import { moveFeed, newFeed, startOf } from "../../../src/ui/store/feed.ts";
 import type { FeedSource } from "../../../src/ui/store/feed.ts";
 import { layoutOf } from "../../../src/ui/store/layout.ts";
 import { maxLogLines } from "../../../src/ui/store/logs.ts";
@@ -213,14 +213,6 @@ describe("feeds", () => {
       .map((each) => plainText(each));
     expect(after).toEqual(before);
   });
-
-  test("search goes round", () => {
-    const hits = new Set([2, 5]);
-    const ten = source(Array.from({ length: 10 }, () => 1));
-    expect(findItem(ten, (index) => hits.has(index), 6, 1)).toBe(2);
-    expect(findItem(ten, (index) => hits.has(index), 1, -1)).toBe(5);
-    expect(findItem(ten, () => false, 1, -1)).toBeNull();
-  });
 });
 
 describe("any session", () => {
@@ -246,6 +238,11 @@ describe("any session", () => {
       { type: "pane", pane: "logs" },
       { type: "match", direction: 1 },
       { type: "match", direction: -1 },
+      { type: "log", change: { to: "choose" } },
+      { type: "log", change: { to: "mark" } },
+      { type: "log", change: { to: "mark-seek", direction: 1 } },
+      { type: "log", change: { to: "clear" } },
+      { type: "log", change: { to: "only", functionIds: ["fn-1", "fn-2"] } },
       { type: "palette-move", by: 1 },
     ),
     fc
