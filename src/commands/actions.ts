@@ -1,4 +1,4 @@
-/** `aether snapshot|restore|suspend|wake|kill ID`: one step of one function's life. */
+/** `aether snapshot|restore|suspend|wake|restart|kill ID`: one step of one function's life. */
 import { Argument, Command, Option } from "commander";
 import type { ControlRequests } from "../client/control-requests.ts";
 import { assertNever, AetherError } from "../protocol/errors.ts";
@@ -14,6 +14,7 @@ const descriptions: Readonly<Record<FunctionAction, string>> = {
   restore: "bring a function back from its snapshot; of a running one the memory is discarded",
   suspend: "freeze a function in memory",
   wake: "wake a function without a client",
+  restart: "start a function anew from its command: its memory and its snapshot are discarded",
   kill: "end a function's processes at once; of one that sleeps the snapshot is discarded",
 };
 
@@ -92,6 +93,8 @@ function done(action: FunctionAction): string {
       return "suspended";
     case "wake":
       return "woken";
+    case "restart":
+      return "restarted";
     case "kill":
       return "killed";
     default:

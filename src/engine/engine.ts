@@ -77,7 +77,7 @@ export class Engine implements ControlCore {
   #dataPlane: DataPlaneView | null = null;
   #readyCount = 0;
   #phase: EngineView["engine"]["phase"] = "starting";
-  /** Reloads one after another. */
+  /** Reloads and restarts, one after another. */
   #applying: Promise<unknown> = Promise.resolve();
 
   constructor(options: EngineOptions) {
@@ -251,7 +251,8 @@ export class Engine implements ControlCore {
 
   async action(functionId: string, action: FunctionAction): Promise<ActionResponse> {
     const startedAt = performance.now();
-    const view = await this.#reactor.action(functionId, action);
+    const order = (): Promise<FunctionView | null> => this.#reactor.action(functionId, action);
+    const view = await (action === "restart" ? this.#inTurn(order) : order());
     if (view === null) throw new AetherError("AE_INTERNAL", `${functionId}: the reactor gave no view`);
     this.#views.set(view.id, view);
     return { function: view, durationMs: performance.now() - startedAt };
@@ -269,7 +270,12 @@ export class Engine implements ControlCore {
   }
 
   deploy(file: string): Promise<ReloadResponse> {
-    const next = this.#applying.then(() => this.#apply(file));
+    return this.#inTurn(() => this.#apply(file));
+  }
+
+  /** What replaces functions: one after another, so that two never replace the same one. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.#applying.then(work);
     this.#applying = next.catch(() => undefined);
     return next;
   }

@@ -32,7 +32,7 @@ export type StreamMessage =
   | { readonly type: "event"; readonly event: EngineEvent }
   | { readonly type: "logs"; readonly lines: readonly LogLine[] };
 
-export const functionActions = ["snapshot", "restore", "suspend", "wake", "kill"] as const;
+export const functionActions = ["snapshot", "restore", "suspend", "wake", "restart", "kill"] as const;
 export type FunctionAction = (typeof functionActions)[number];
 
 /** POST /v1/functions/ID/ACTION */

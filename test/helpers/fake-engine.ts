@@ -43,6 +43,7 @@ const afterAction: Readonly<Record<FunctionAction, InstanceState>> = {
   restore: "Running",
   suspend: "Suspended",
   wake: "Running",
+  restart: "WarmSnapshot",
   kill: "WarmSnapshot",
 };
 

@@ -15,6 +15,8 @@ export interface Screen {
   readonly press: (...chunks: readonly string[]) => Promise<void>;
   /** Waits until the screen shows a text; fails with the screen as it is. */
   readonly see: (wanted: string | RegExp) => Promise<string>;
+  /** Waits until the screen shows a text no more. */
+  readonly hides: (unwanted: string) => Promise<string>;
   /** Everything written so far. */
   readonly written: () => string;
   readonly rawMode: () => boolean;
@@ -90,6 +92,15 @@ export function createScreen(columns: number, rows: number): Screen {
     );
   };
   const text = async (): Promise<string> => (await read()).join("\n");
+  const until = async (holds: (now: string) => boolean, what: string): Promise<string> => {
+    const deadline = Date.now() + patienceMs;
+    for (;;) {
+      const now = await text();
+      if (holds(now)) return now;
+      if (Date.now() > deadline) throw new Error(`never ${what} on:\n${now}`);
+      await pause(20);
+    }
+  };
   return {
     stdout: stdout as unknown as NodeJS.WriteStream,
     stdin: stdin as unknown as NodeJS.ReadStream,
@@ -111,15 +122,12 @@ export function createScreen(columns: number, rows: number): Screen {
         await pause(settleMs);
       }
     },
-    see: async (wanted) => {
-      const deadline = Date.now() + patienceMs;
-      for (;;) {
-        const now = await text();
-        if (typeof wanted === "string" ? now.includes(wanted) : wanted.test(now)) return now;
-        if (Date.now() > deadline) throw new Error(`never saw ${String(wanted)} on:\n${now}`);
-        await pause(20);
-      }
-    },
+    see: (wanted) =>
+      until(
+        (now) => (typeof wanted === "string" ? now.includes(wanted) : wanted.test(now)),
+        `saw ${String(wanted)}`,
+      ),
+    hides: (unwanted) => until((now) => !now.includes(unwanted), `without ${unwanted}`),
     written: () => all,
     rawMode: () => stdin.isRaw,
   };

@@ -161,6 +161,28 @@ describe("reload", () => {
     expect((await get(port("c"))).body).toBe("1\n");
   });
 
+  it("a restart starts anew from the command, whatever it did before, and refuses nobody", async () => {
+    const { instances, snapshot } = await engine.function("a");
+    const asking = keepAsking(port("a"));
+    await engine.settled("a", "Running");
+    const { function: after, durationMs } = await engine.action("a", "restart");
+    expect(durationMs).toBeGreaterThan(0);
+    const { answers, failures } = await asking.stop();
+    expect(failures).toEqual([]);
+    expect(answers).toContain("1\n");
+    expect(after.lastError).toBeNull();
+    expect(after.snapshot?.atMs ?? Number.POSITIVE_INFINITY).toBeGreaterThan(snapshot?.atMs ?? 0);
+    for (const { pid } of instances) expect(() => process.kill(pid ?? 0, 0)).toThrow(/ESRCH/);
+    // Frozen, and asleep.
+    await engine.settled("a", "Running");
+    await engine.action("a", "suspend");
+    const run = (...args: string[]) => aether(args, { env: engine.env, cwd: engine.folder });
+    expect((await run("restart", "a")).stdout).toMatch(/^a: restarted in [\d.]+ ms, now WarmSnapshot$/m);
+    expect((await engine.action("a", "restart")).function.state).toBe("WarmSnapshot");
+    expect((await get(port("a"))).body).toBe("1\n");
+    await expect(engine.action("nobody", "restart")).rejects.toMatchObject({ code: "AE_UNKNOWN_FUNCTION" });
+  });
+
   it("a changed port: the new one answers, the old one is closed", async () => {
     const old = port("c");
     const event = await save(replaced("c", { trigger_port: await freePort() }));

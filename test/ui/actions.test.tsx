@@ -37,11 +37,103 @@ describe("actions", () => {
     );
     await screen.see("api");
     await screen.press("s");
-    const text = await screen.see("AE_CONNECTIONS_OPEN  api cannot sleep");
+    const text = await screen.see("AE_CONNECTIONS_OPEN api cannot sleep");
     expect(text).toContain("2 connections are open");
     expect(text).toContain("→ Set `connections: close`.");
     await screen.press(keys.esc);
-    expect(await screen.text()).not.toContain("AE_CONNECTIONS_OPEN");
+    await screen.hides("AE_CONNECTIONS_OPEN");
+  });
+
+  test("failures stay until they are read: a burst is one dialog, which scrolls, is copied, and comes again with E", async () => {
+    await using running = startConsole(80, 20, {
+      functions: ["a", "b", "c", "d"].map((id, n) => fakeFunction(id, n)),
+    });
+    const { screen, engine } = running;
+    engine.answer((id) =>
+      Promise.reject(
+        new AetherError("AE_DUMP_FAILED", `${id} cannot be saved`, { why: "x".repeat(200), hint: "Try." }),
+      ),
+    );
+    await screen.see("running");
+    await screen.press("E");
+    await screen.see("no order has failed");
+    await screen.press("a", "s");
+    let text = await screen.see("4 orders failed");
+    expect(text).toContain("AE_DUMP_FAILED d cannot be saved");
+    expect(text).not.toContain("a cannot be saved");
+    await screen.press("G");
+    text = await screen.see("AE_DUMP_FAILED a cannot be saved");
+    expect(text).toContain("asked: snapshot of a");
+    await screen.press("y");
+    await screen.see("4 errors copied by");
+    const encoded = screen.written().split("]52;c;")[1]?.split("\u0007")[0] ?? "";
+    expect(Buffer.from(encoded, "base64").toString()).toContain("AE_DUMP_FAILED b cannot be saved\nwhy: xxx");
+    // Keys of actions do nothing in there.
+    await screen.press("X", "s", "q");
+    await screen.hides("cannot be saved");
+    expect(engine.calls).toHaveLength(4);
+    await screen.press("E");
+    await screen.see("4 orders failed");
+    await screen.press(keys.esc);
+    // While something is asked, a failure does not take its keys.
+    const later = Promise.withResolvers<void>();
+    engine.answer(async () => {
+      await later.promise;
+      throw new AetherError("AE_DUMP_FAILED", "too late");
+    });
+    await screen.press("s", "X");
+    later.resolve();
+    text = await screen.see("AE_DUMP_FAILED  too late");
+    expect(text).toContain("Kill a?");
+  });
+
+  test("Space marks rows, and an action hits all of them, as they are named", async () => {
+    await using running = startConsole(100, 30);
+    const { screen, engine } = running;
+    await screen.see("api");
+    await screen.press(" ", "j", " ");
+    let text = await screen.see("2 marked");
+    expect(text).toMatch(/^.\+ ?api/m);
+    expect(text).toMatch(/^.\+ ?worker/m);
+    expect(text).not.toMatch(/^.\+ ?web/m);
+    await screen.press("X");
+    text = await screen.see("Kill 2 functions?");
+    expect(text).toContain("api, worker.");
+    // Sorted anew meanwhile, and a function less: what was named is what is hit.
+    engine.setFunctions(engine.view.functions.toReversed());
+    await screen.press("y");
+    await screen.see("2 of 2 functions killed");
+    expect(engine.calls).toEqual(["kill api", "kill worker"]);
+    await screen.hides("marked");
+    // From the palette, all rows of a filter, and Esc.
+    await screen.press("/", "warm", keys.enter, "a", ":", "suspend", keys.enter);
+    await screen.see("2 of 2 functions suspended");
+    expect(engine.calls.slice(2).toSorted()).toEqual(["suspend api", "suspend worker"]);
+    await screen.press("/", "\u0015", keys.enter, "a");
+    await screen.see("3 marked");
+    // Messages lie on top of marks.
+    await screen.press(...Array.from({ length: 6 }, () => keys.esc));
+    await screen.hides("marked");
+    // In a pane the function of that pane is meant, whatever is marked.
+    await screen.press("g", " ", keys.enter, "W");
+    await screen.see("web awake in");
+    expect(engine.calls.slice(4)).toEqual(["wake web"]);
+  });
+
+  test("a restart says what is lost, and asks only where something is", async () => {
+    const empty = fakeFunction("empty", 1, { state: "Uninitialized", instances: [], snapshot: null });
+    await using running = startConsole(100, 30, { functions: [fakeFunction("api"), empty] });
+    const { screen, engine } = running;
+    await screen.see("api");
+    await screen.press("R");
+    const text = await screen.see("Restart api?");
+    expect(text).toContain("Process 4200 gets SIGTERM");
+    expect(text).toContain("Port 8080 stays open");
+    await screen.press("y");
+    await screen.see("api restarted in");
+    await screen.press("j", "R");
+    await screen.see("empty restarted in");
+    expect(engine.calls).toEqual(["restart api", "restart empty"]);
   });
 
   test("a kill hits the function it named, though the list is sorted anew and the function moved", async () => {

@@ -22,6 +22,9 @@ import { wake, wakeFailed } from "./wake.ts";
 import type { WakeOrder } from "./wake.ts";
 import { wakeOrder } from "./wake-record.ts";
 
+/** What a function does by itself; to restart it is to replace it (reactor/function-table.ts). */
+export type OwnAction = Exclude<FunctionAction, "restart">;
+
 export class FunctionRuntime {
   readonly #core: FunctionCore;
 
@@ -99,7 +102,7 @@ export class FunctionRuntime {
   }
 
   /** Carries out an order of a person. Rejects with the reason, a typed error. */
-  async action(action: FunctionAction): Promise<void> {
+  async action(action: OwnAction): Promise<void> {
     const core = this.#core;
     const order = wakeOrder(core, action);
     await core.queue.run(async () => {
@@ -129,7 +132,7 @@ export class FunctionRuntime {
     }
   }
 
-  async #obey(action: FunctionAction, order: WakeOrder): Promise<void> {
+  async #obey(action: OwnAction, order: WakeOrder): Promise<void> {
     const core = this.#core;
     switch (action) {
       case "snapshot":

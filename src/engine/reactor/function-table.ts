@@ -93,11 +93,41 @@ export class FunctionTable {
     await Promise.all(
       beginning.map(async (config) => {
         const inherited = freed.filter(({ port }) => port === config.triggerPort);
-        const runtime = this.#add(config);
-        if (runtime === null) for (const { fd } of inherited) fd.close();
-        else await runtime.begin(proven.get(config.id) ?? null, inherited, "reload");
+        await this.#succeed(config, proven.get(config.id) ?? null, inherited, "reload");
       }),
     );
+  }
+
+  /** Makes a function and brings it to its first state on the listeners it was left. False: it did not get there. */
+  async #succeed(
+    config: FunctionConfig,
+    image: Image | null,
+    inherited: readonly TakenListener[],
+    cause: string,
+  ): Promise<boolean> {
+    const runtime = this.#add(config);
+    if (runtime !== null) return await runtime.begin(image, inherited, cause);
+    for (const { fd } of inherited) fd.close();
+    return false;
+  }
+
+  /**
+   * Starts a function anew from its declaration, as a reload replaces one: what has something to prove does so first, beside
+   * the version that serves. Memory and snapshot of the former one are given up; clients that come meanwhile wait.
+   * @throws AetherError of what kept it from its first state
+   */
+  async #restart(former: FunctionRuntime): Promise<FunctionView> {
+    const { id, config } = former;
+    const proven = await this.#proveAll([config]);
+    // A stop or another order may have ended it during the proof.
+    if (this.#functions.get(id) !== former || this.#closing) throw unknownFunction(id);
+    const inherited = await this.#end(id);
+    const image = proven.get(id) ?? null;
+    const up = !this.#closing && (await this.#succeed(config, image, inherited, "restart"));
+    const view = this.#functions.get(id)?.view();
+    if (view === undefined) throw unknownFunction(id);
+    if (!up && view.lastError !== null) throw AetherError.from(view.lastError);
+    return view;
   }
 
   /** Images of the new versions that have proved themselves. All or none: those of the others are given up. */
@@ -179,18 +209,14 @@ export class FunctionTable {
   /** Carries out an order of a person. Rejects with a typed error. */
   async action(functionId: string, action: FunctionAction): Promise<FunctionView> {
     const runtime = this.#find(functionId);
+    if (action === "restart") return await this.#restart(runtime);
     await runtime.action(action);
     return runtime.view();
   }
 
   #find(functionId: string): FunctionRuntime {
     const runtime = this.#functions.get(functionId);
-    if (runtime === undefined) {
-      throw new AetherError("AE_UNKNOWN_FUNCTION", `there is no function ${functionId}`, {
-        hint: "`aether ps` lists them.",
-        data: { function: functionId },
-      });
-    }
+    if (runtime === undefined) throw unknownFunction(functionId);
     return runtime;
   }
 
@@ -210,4 +236,11 @@ export class FunctionTable {
     );
     return images;
   }
+}
+
+function unknownFunction(functionId: string): AetherError {
+  return new AetherError("AE_UNKNOWN_FUNCTION", `there is no function ${functionId}`, {
+    hint: "`aether ps` lists them.",
+    data: { function: functionId },
+  });
 }

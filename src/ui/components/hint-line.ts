@@ -62,6 +62,8 @@ export function hintLine(state: ConsoleState): Line {
     );
   }
   if (scope === "dialog" || scope === "palette") return line(" ", ...fitHints(modalHints[scope], room, []));
+  const marked =
+    scope === "functions" && ui.marked.size > 0 ? [span(`${ui.marked.size} marked  `, "accent")] : [];
   const all = hintsFor(scope).filter(
     ({ command, mutates }) =>
       !(ui.readOnly && mutates) &&
@@ -79,9 +81,10 @@ export function hintLine(state: ConsoleState): Line {
       : hints;
   return line(
     " ",
+    ...marked,
     ...fitHints(
       first.map((hint) => toHint(hint)),
-      room,
+      room - lineWidth(line(...marked)),
       all.filter(({ command }) => always.has(command)).map((hint) => toHint(hint)),
     ),
   );

@@ -3,10 +3,10 @@ import { emptyLine, line, span } from "../format/line.ts";
 import type { Line } from "../format/line.ts";
 import { keepVisible } from "../format/window.ts";
 import { fit } from "../format/width.ts";
-import { bindingTable, sections } from "../keys/bindings.ts";
-import type { Binding, CommandId, Scope } from "../keys/bindings.ts";
+import { bindingTable, modalScopes, sections } from "../keys/bindings.ts";
+import type { Binding, CommandId } from "../keys/bindings.ts";
 import { showKey } from "../keys/key-names.ts";
-import { containsText, keyScope } from "../store/select.ts";
+import { containsText, keyScope, targets } from "../store/select.ts";
 import type { ConsoleState, Modal } from "../store/types.ts";
 import { inputSpans } from "./text-input.ts";
 import { ruleLine } from "./rule.ts";
@@ -26,7 +26,6 @@ const notListed = new Set<string>(
     .filter(({ title }) => title === "Moving")
     .flatMap(({ bindings }) => bindings.map(({ command }) => command)),
 );
-const typingScopes: readonly Scope[] = ["dialog", "palette", "input"];
 
 /** Acts on the selected function, wherever it is asked for: the palette names it. */
 const onFunction = (binding: Binding): boolean =>
@@ -35,16 +34,17 @@ const onFunction = (binding: Binding): boolean =>
 /** The commands that mean something where the focus was before the palette opened. */
 export function paletteEntries(state: ConsoleState, wanted: string): readonly PaletteEntry[] {
   const scope = keyScope({ ...state, ui: { ...state.ui, modal: null } });
-  const id = state.ui.table.selectedId;
+  const hit = targets({ ...state, ui: { ...state.ui, modal: null } });
+  const whom = hit.length > 1 ? `${hit.length} marked` : (hit[0]?.id ?? "");
   const seen = new Set<string>(["palette", ...notListed]);
   const entries: PaletteEntry[] = [];
   for (const binding of bindingTable) {
-    if (seen.has(binding.command) || binding.scopes.every((each) => typingScopes.includes(each))) continue;
+    if (seen.has(binding.command) || binding.scopes.every((each) => modalScopes.includes(each))) continue;
     const targeted = onFunction(binding);
-    if (targeted ? id === null : !binding.scopes.includes(scope) && !binding.scopes.includes("global"))
+    if (targeted ? whom === "" : !binding.scopes.includes(scope) && !binding.scopes.includes("global"))
       continue;
     seen.add(binding.command);
-    const label = targeted ? `${binding.label} ${id ?? ""}` : binding.label;
+    const label = targeted ? `${binding.label} ${whom}` : binding.label;
     entries.push({
       command: binding.command,
       label,

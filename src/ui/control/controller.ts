@@ -4,7 +4,7 @@ import { paletteEntries } from "../components/palette.ts";
 import type { CommandId } from "../keys/bindings.ts";
 import type { KeyPress } from "../keys/key-names.ts";
 import { bindingOf, resolveKey } from "../keys/resolve.ts";
-import { keyScope, selectedFunction } from "../store/select.ts";
+import { keyScope, targets } from "../store/select.ts";
 import { themeNames } from "../theme/themes.ts";
 import { copyText } from "./clipboard.ts";
 import { createEngineActions, readOnlyError } from "./engine-actions.ts";
@@ -56,15 +56,28 @@ export function createController(host: Host): Controller {
     }
   };
 
-  const copy = async (asJson: boolean): Promise<void> => {
-    const fn = selectedFunction(store.getState());
-    if (fn === null) return;
-    const text = asJson ? JSON.stringify(fn, null, 2) : fn.id;
+  const copy = async (text: string, name: string): Promise<void> => {
     const { ok, how } = await copyText(text, host.env, host.writeSequence);
-    toaster.say(
-      ok ? "good" : "info",
-      ok ? `${asJson ? `${fn.id} as JSON` : fn.id} copied by ${how}` : `not copied: ${how}`,
-    );
+    toaster.say(ok ? "good" : "info", ok ? `${name} copied by ${how}` : `${name} not copied: ${how}`);
+  };
+
+  const copyFunctions = (asJson: boolean): void => {
+    const fns = targets(store.getState());
+    const [fn] = fns;
+    if (fn === undefined) return toaster.say("info", "no function is selected");
+    const name = fns.length === 1 ? fn.id : `${fns.length} functions`;
+    if (asJson) void copy(JSON.stringify(fns.length === 1 ? fn : fns, null, 2), `${name} as JSON`);
+    else void copy(fns.map(({ id }) => id).join("\n"), name);
+  };
+
+  const copyReport = (): void => {
+    const { modal } = store.getState().ui;
+    if (modal?.type === "report") void copy(modal.copy, modal.copyName);
+  };
+
+  const showFailures = (): void => {
+    if (store.getState().ui.failures.length === 0) toaster.say("info", "no order has failed");
+    else store.dispatch({ type: "show-failures" });
   };
 
   const nextTheme = (): void => {
@@ -109,8 +122,9 @@ export function createController(host: Host): Controller {
       case "restore":
       case "suspend":
       case "wake":
+      case "restart":
       case "kill":
-        return engine.onSelected(command);
+        return engine.onTargets(command);
       case "reload":
         return engine.reload();
       case "quit":
@@ -119,7 +133,7 @@ export function createController(host: Host): Controller {
         return engine.shutdown();
       case "copy-id":
       case "copy-row":
-        return void copy(command === "copy-row");
+        return copyFunctions(command === "copy-row");
       case "interrupt":
         return interrupt();
       case "suspend-console":
@@ -163,6 +177,8 @@ export function createController(host: Host): Controller {
       case "follow":
       case "wrap":
       case "times":
+      case "mark":
+      case "mark-all":
       case "help":
         return dispatch({ type: command });
       case "search-regex":
@@ -196,6 +212,12 @@ export function createController(host: Host): Controller {
       case "palette-down":
       case "palette-up":
         return dispatch({ type: "palette-move", by: command === "palette-down" ? 1 : -1 });
+      case "failures":
+        return showFailures();
+      case "report-close":
+        return dispatch({ type: "close-modal" });
+      case "report-copy":
+        return copyReport();
       case "accept":
         return accept();
       case "cancel":

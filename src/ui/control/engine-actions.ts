@@ -1,11 +1,13 @@
 /** What the console asks of the engine: a mark at once, then the result or the error. */
 import type { FunctionAction } from "../../protocol/control.ts";
-import { AetherError, assertNever } from "../../protocol/errors.ts";
+import { AetherError, assertNever, toAetherError } from "../../protocol/errors.ts";
 import type { FunctionView } from "../../protocol/views.ts";
+import { sanitizeDeep } from "../format/sanitize.ts";
 import { formatBytes, formatMs } from "../format/units.ts";
-import { selectedFunction } from "../store/select.ts";
+import type { Failure } from "../store/failures.ts";
+import { targets } from "../store/select.ts";
 import type { Deed } from "../store/types.ts";
-import { killDialog, quitDialog, restoreDialog, shutdownDialog } from "./dialogs.ts";
+import { actionDialog, hasProcess, quitDialog, shutdownDialog } from "./dialogs.ts";
 import type { Host } from "./host.ts";
 import type { Toaster } from "./toasts.ts";
 
@@ -14,14 +16,9 @@ const verbs: Readonly<Record<FunctionAction, string>> = {
   restore: "restored",
   suspend: "suspended",
   wake: "awake",
+  restart: "restarted",
   kill: "killed",
 };
-
-/** Restoring and killing what has a process destroy something. */
-const hasProcess = (fn: FunctionView): boolean =>
-  fn.state === "Running" ||
-  fn.state === "Suspended" ||
-  fn.instances.some((instance) => instance.pid !== null);
 
 function doneText(id: string, action: FunctionAction, fn: FunctionView, durationMs: number): string {
   const size =
@@ -30,8 +27,8 @@ function doneText(id: string, action: FunctionAction, fn: FunctionView, duration
 }
 
 export interface EngineActions {
-  /** Acts on the selected function, after a question where it destroys something. */
-  readonly onSelected: (action: FunctionAction) => void;
+  /** Acts on the marked functions or the selected one, after a question where it destroys something. */
+  readonly onTargets: (action: FunctionAction) => void;
   readonly reload: () => void;
   readonly quit: () => void;
   readonly shutdown: () => void;
@@ -43,16 +40,43 @@ export function createEngineActions(host: Host, toaster: Toaster): EngineActions
   const { store, connection, leave } = host;
   const leaving = (): void => leave(connection.mode === "attached" ? "detach" : "quit");
 
-  const run = async (functionId: string, action: FunctionAction): Promise<void> => {
+  /** Into the dialog; where something is being typed or asked, as a message, and `failures` has it. */
+  const tell = (failures: readonly Failure[]): void => {
+    store.dispatch({ type: "failed", failures });
+    if (store.getState().ui.modal?.type === "report") return;
+    for (const { error, what } of failures) toaster.fail(AetherError.from(error), `${what} failed`);
+  };
+
+  /** One function's part; what went well as text, or the failure. */
+  const attempt = async (functionId: string, action: FunctionAction): Promise<string | Failure> => {
     store.dispatch({ type: "asked", functionId, action });
     try {
       const { function: fn, durationMs } = await connection.action(functionId, action);
-      toaster.say("good", doneText(functionId, action, fn, durationMs));
+      return doneText(functionId, action, fn, durationMs);
     } catch (error) {
-      toaster.fail(error, `${action} of ${functionId} failed`);
+      const failure = toAetherError(error, `${action} of ${functionId} failed`);
+      return { what: `${action} of ${functionId}`, error: sanitizeDeep(failure.toJSON()) };
     } finally {
       store.dispatch({ type: "answered", functionId, action });
     }
+  };
+
+  const run = async (functionIds: readonly string[], action: FunctionAction): Promise<void> => {
+    const startedAt = performance.now();
+    const many = functionIds.length > 1;
+    // A mark that stays would be hit again by an order that comes much later.
+    if (many) {
+      store.dispatch({ type: "unmark" });
+      toaster.say("info", `${action} of ${functionIds.length} functions …`);
+    }
+    const results = await Promise.all(functionIds.map((id) => attempt(id, action)));
+    const failures = results.filter((result) => typeof result !== "string");
+    const done = results.filter((result) => typeof result === "string");
+    const took = formatMs(performance.now() - startedAt);
+    if (many && done.length > 0)
+      toaster.say("good", `${done.length} of ${results.length} functions ${verbs[action]} in ${took}`);
+    else for (const text of done) toaster.say("good", text);
+    if (failures.length > 0) tell(failures);
   };
 
   const reload = async (): Promise<void> => {
@@ -78,17 +102,16 @@ export function createEngineActions(host: Host, toaster: Toaster): EngineActions
     }
   };
 
-  const onSelected = (action: FunctionAction): void => {
-    const fn = selectedFunction(store.getState());
-    if (fn === null) {
-      toaster.say("info", "no function is selected");
-    } else if (action === "kill") {
-      store.dispatch({ type: "ask", modal: killDialog(fn) });
-    } else if (action === "restore" && hasProcess(fn)) {
-      store.dispatch({ type: "ask", modal: restoreDialog(fn) });
-    } else {
-      void run(fn.id, action);
-    }
+  const onTargets = (action: FunctionAction): void => {
+    const fns = targets(store.getState());
+    if (fns.length === 0) return toaster.say("info", "no function is selected");
+    const modal = actionDialog(action, fns);
+    if (modal !== null) store.dispatch({ type: "ask", modal });
+    else
+      void run(
+        fns.map(({ id }) => id),
+        action,
+      );
   };
 
   const quit = (): void => {
@@ -104,7 +127,7 @@ export function createEngineActions(host: Host, toaster: Toaster): EngineActions
   };
 
   return {
-    onSelected,
+    onTargets,
     reload: () => void reload(),
     quit,
     // An engine in this process ends by leaving; its owner stops it in order.
@@ -112,7 +135,7 @@ export function createEngineActions(host: Host, toaster: Toaster): EngineActions
     perform: (deed) => {
       switch (deed.type) {
         case "action":
-          void run(deed.functionId, deed.action);
+          void run(deed.functionIds, deed.action);
           return;
         case "quit":
           leaving();

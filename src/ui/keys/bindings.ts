@@ -14,6 +14,7 @@ export const scopes = [
   "lines",
   "help",
   "dialog",
+  "report",
   "palette",
   "input",
 ] as const;
@@ -62,7 +63,9 @@ const onFunction: readonly Scope[] = ["functions", "detail", "logs"];
 const inLogs: readonly Scope[] = ["logs", "all-logs"];
 /** A log, and lines of it being chosen. */
 const onLines: readonly Scope[] = ["logs", "all-logs", "lines"];
-const scrolling: readonly Scope[] = ["global"];
+const scrolling: readonly Scope[] = ["global", "report"];
+/** Where text is typed or something is asked: all keys go there, save those that hold everywhere. */
+export const modalScopes: readonly Scope[] = ["dialog", "report", "palette", "input"];
 
 /** The table, by the headings under which the help shows it. */
 export const sections = [
@@ -92,10 +95,29 @@ export const sections = [
           mutates: true,
         },
       ),
+      bind(
+        "restart",
+        ["R"],
+        onFunction,
+        "restart",
+        "Start the function anew from its command; memory and snapshot are discarded (asks).",
+        { hint: 14.5, mutates: true },
+      ),
       bind("kill", ["X"], onFunction, "kill", "End the processes of the function at once (asks).", {
         hint: 14,
         mutates: true,
       }),
+      bind(
+        "mark",
+        ["space"],
+        ["functions"],
+        "mark",
+        "Mark the row, or take its mark off: actions hit all marked rows.",
+        {
+          hint: 18,
+        },
+      ),
+      bind("mark-all", ["a"], ["functions"], "mark all", "Mark all rows that the filter shows, or none."),
       bind("copy-id", ["y"], onFunction, "copy id", "Copy the id of the function."),
       bind("copy-row", ["Y"], onFunction, "copy as JSON", "Copy all that is known of the function, as JSON."),
     ],
@@ -243,6 +265,13 @@ export const sections = [
         mutates: true,
       }),
       bind("freeze", ["p"], ["global"], "hold screen", "Hold the screen still to read it, and let go."),
+      bind(
+        "failures",
+        ["E"],
+        ["global"],
+        "failed orders",
+        "What failed lately, with the reasons; can be copied.",
+      ),
       bind("theme", ["T"], ["global"], "theme", "Change to the next theme."),
       bind("shutdown", [], ["global"], "stop engine", "Stop the engine and everything it runs (asks).", {
         mutates: true,
@@ -250,7 +279,7 @@ export const sections = [
       bind(
         "suspend-console",
         ["C-z"],
-        ["global", "dialog", "palette", "input"],
+        ["global", ...modalScopes],
         "to the shell",
         "Go back to the shell for a while (fg returns).",
       ),
@@ -265,7 +294,7 @@ export const sections = [
       bind(
         "interrupt",
         ["C-c"],
-        ["global", "dialog", "palette", "input"],
+        ["global", ...modalScopes],
         "quit at once",
         "Twice: leave without being asked.",
       ),
@@ -284,6 +313,8 @@ export const sections = [
         "other",
         "Mark the other answer.",
       ),
+      bind("report-close", ["esc", "enter", "q"], ["report"], "close", "Close what is shown.", { hint: 2 }),
+      bind("report-copy", ["y", "c"], ["report"], "copy", "Copy what is shown.", { hint: 1 }),
       bind("palette-down", ["down", "C-n", "tab"], ["palette"], "down", "Next command."),
       bind("palette-up", ["up", "C-p", "S-tab"], ["palette"], "up", "Previous command."),
       bind("accept", ["enter"], ["palette", "input"], "accept", "Take what was typed."),

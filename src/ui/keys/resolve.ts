@@ -1,5 +1,5 @@
 /** From a key to the command it means where the focus is. */
-import { bindingTable } from "./bindings.ts";
+import { bindingTable, modalScopes } from "./bindings.ts";
 import type { Binding, CommandId, Scope } from "./bindings.ts";
 
 const index = new Map<string, CommandId>();
@@ -9,13 +9,11 @@ for (const binding of bindingTable) {
   }
 }
 
-const modal: readonly Scope[] = ["dialog", "palette", "input"];
-
 /** The command of a key; the focused scope goes before the global one, and dialogs and inputs keep all keys. */
 export function resolveKey(scope: Scope, key: string): CommandId | null {
   const own = index.get(`${scope}\u0000${key}`);
   if (own !== undefined) return own;
-  return modal.includes(scope) ? null : (index.get(`global\u0000${key}`) ?? null);
+  return modalScopes.includes(scope) ? null : (index.get(`global\u0000${key}`) ?? null);
 }
 
 export function bindingOf(command: CommandId): Binding {
@@ -30,7 +28,7 @@ export function hintsFor(scope: Scope): readonly Binding[] {
     (binding) =>
       binding.hint !== null &&
       binding.keys.length > 0 &&
-      (binding.scopes.includes(scope) || (!modal.includes(scope) && binding.scopes.includes("global"))),
+      (binding.scopes.includes(scope) || (!modalScopes.includes(scope) && binding.scopes.includes("global"))),
   );
   return inScope.toSorted((a, b) => (a.hint ?? 0) - (b.hint ?? 0));
 }

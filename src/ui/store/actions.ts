@@ -3,6 +3,7 @@ import type { FunctionAction, StreamMessage } from "../../protocol/control.ts";
 import type { ErrorData } from "../../protocol/errors.ts";
 import type { KeyPress } from "../keys/key-names.ts";
 import type { ThemeName } from "../theme/themes.ts";
+import type { Failure } from "./failures.ts";
 import type { Modal, PaneId, Toast, ViewId } from "./types.ts";
 
 export type Move = "up" | "down" | "page-up" | "page-down" | "half-up" | "half-down" | "first" | "last";
@@ -35,13 +36,19 @@ export type Action =
   | { readonly type: "theme"; readonly theme: ThemeName }
   | { readonly type: "open-input"; readonly target: "filter" | "search" }
   | { readonly type: "open-palette" }
-  | { readonly type: "ask"; readonly modal: Extract<Modal, { type: "confirm" }> }
+  | { readonly type: "ask"; readonly modal: Exclude<Modal, { type: "palette" | "input" }> }
   | { readonly type: "type"; readonly press: KeyPress }
   | { readonly type: "paste"; readonly text: string }
   | { readonly type: "palette-move"; readonly by: 1 | -1 }
   | { readonly type: "dialog-move" }
   | { readonly type: "accept" }
   | { readonly type: "close-modal" }
+  /** Marks the selected row, or takes its mark off; all rows in sight of the filter, or none. */
+  | { readonly type: "mark" }
+  | { readonly type: "mark-all" }
+  | { readonly type: "unmark" }
+  | { readonly type: "failed"; readonly failures: readonly Failure[] }
+  | { readonly type: "show-failures" }
   | { readonly type: "asked"; readonly functionId: string; readonly action: FunctionAction }
   | { readonly type: "answered"; readonly functionId: string; readonly action: FunctionAction }
   | {

@@ -1,6 +1,8 @@
 /** How many rows each part of the screen has. Every row is accounted for: nothing overflows, nothing is left blank by accident. */
+import { assertNever } from "../../protocol/errors.ts";
 import { dialogLines } from "../components/dialog.ts";
 import { paletteLines } from "../components/palette.ts";
+import { reportLines } from "../components/report.ts";
 import { toastLines } from "../components/toast.ts";
 import type { Line } from "../format/line.ts";
 import { shownData, tableRows } from "./select.ts";
@@ -33,8 +35,19 @@ const leastRecent = 4;
 
 function drawerLines(state: ConsoleState): readonly Line[] {
   const { modal, columns } = state.ui;
-  if (modal?.type === "confirm") return dialogLines(modal, columns);
-  return modal?.type === "palette" ? paletteLines(state, modal, columns) : [];
+  if (modal === null) return [];
+  switch (modal.type) {
+    case "confirm":
+      return dialogLines(modal, columns);
+    case "report":
+      return reportLines(modal, state.ui);
+    case "palette":
+      return paletteLines(state, modal, columns);
+    case "input":
+      return []; // in the hint line
+    default:
+      return assertNever(modal);
+  }
 }
 
 export function layoutOf(state: ConsoleState): Layout {

@@ -38,7 +38,7 @@ function withInput(state: ConsoleState, input: TextInput): ConsoleState {
 
 export function typeKey(state: ConsoleState, press: Parameters<typeof editText>[1]): ConsoleState {
   const { modal } = state.ui;
-  if (modal === null || modal.type === "confirm") return state;
+  if (modal?.type !== "palette" && modal?.type !== "input") return state;
   // As in vi and less: rubbing out what is empty leaves.
   if (press.name === "backspace" && modal.input.text === "") return cancelInput(state);
   return withInput(state, editText(modal.input, press));
@@ -46,7 +46,7 @@ export function typeKey(state: ConsoleState, press: Parameters<typeof editText>[
 
 export function pasteText(state: ConsoleState, text: string): ConsoleState {
   const { modal } = state.ui;
-  if (modal === null || modal.type === "confirm") return state;
+  if (modal?.type !== "palette" && modal?.type !== "input") return state;
   return withInput(state, insertText(modal.input, text));
 }
 

@@ -25,6 +25,7 @@ import {
   typeKey,
   withModal,
 } from "./reduce-modal.ts";
+import { moveReport, showFailures, withFailures } from "./reduce-report.ts";
 import { focusedArea, tableRows } from "./select.ts";
 import { settle } from "./settle.ts";
 import { sortKeys } from "./types.ts";
@@ -57,6 +58,8 @@ export function initialState(
       logs: newLogOptions,
       modal: null,
       toasts: [],
+      marked: new Set(),
+      failures: [],
       pending: new Map(),
       seenEvent: 0,
     },
@@ -69,6 +72,7 @@ const withUi = (state: ConsoleState, ui: Partial<Ui>): ConsoleState => ({
 });
 
 function move(state: ConsoleState, by: Move): ConsoleState {
+  if (state.ui.modal?.type === "report") return moveReport(state, state.ui.modal, by);
   const area = focusedArea(state);
   if (area.type === "feed") {
     const isChoosing = state.ui.feeds[area.area].choice !== null;
@@ -89,6 +93,22 @@ function move(state: ConsoleState, by: Move): ConsoleState {
   return withUi(state, { table: { ...state.ui.table, selectedIndex: index, selectedId } });
 }
 
+/** Marks the selected row or takes its mark off, and goes to the next one. */
+function markRow(state: ConsoleState): ConsoleState {
+  const { selectedId } = state.ui.table;
+  if (selectedId === null) return state;
+  const marked = new Set(state.ui.marked);
+  if (!marked.delete(selectedId)) marked.add(selectedId);
+  return move(withUi(state, { marked }), "down");
+}
+
+/** All rows that the filter lets through; none, where they are marked already. */
+function markAll(state: ConsoleState): ConsoleState {
+  const ids = tableRows(state).map(({ id }) => id);
+  const all = ids.every((id) => state.ui.marked.has(id));
+  return withUi(state, { marked: new Set(all ? [] : ids) });
+}
+
 /** Esc: closes what is on top. Never quits. */
 function back(state: ConsoleState): ConsoleState {
   const { ui } = state;
@@ -102,6 +122,7 @@ function back(state: ConsoleState): ConsoleState {
   if (ui.view === "functions") {
     if (ui.pane !== null && ui.zoomed) return withUi(state, { zoomed: false });
     if (ui.pane !== null) return withUi(state, { pane: null, focus: "main" });
+    if (ui.marked.size > 0) return withUi(state, { marked: new Set() });
     if (ui.table.filter !== "") return withUi(state, { table: { ...ui.table, filter: "" } });
   }
   const view = ui.history.at(-1);
@@ -189,6 +210,16 @@ function step(state: ConsoleState, action: Action): ConsoleState {
       return acceptInput(state);
     case "close-modal":
       return cancelInput(state);
+    case "mark":
+      return markRow(state);
+    case "mark-all":
+      return markAll(state);
+    case "unmark":
+      return withUi(state, { marked: new Set() });
+    case "failed":
+      return withFailures(state, action.failures);
+    case "show-failures":
+      return showFailures(state);
     case "asked":
       return withUi(state, { pending: new Map(ui.pending).set(action.functionId, action.action) });
     case "answered": {

@@ -3,7 +3,7 @@ import type { FunctionView } from "../../protocol/views.ts";
 import { instanceStates } from "../../protocol/states.ts";
 import type { Scope } from "../keys/bindings.ts";
 import type { Data } from "./data.ts";
-import type { ConsoleState, FeedArea, ScrollArea, SortKey, TableState } from "./types.ts";
+import type { ConsoleState, FeedArea, Modal, ScrollArea, SortKey, TableState } from "./types.ts";
 
 /** The data to draw: the newest, or what is held. */
 export function shownData(state: ConsoleState): Data {
@@ -91,6 +91,18 @@ export function selectedFunction(state: ConsoleState): FunctionView | null {
   return shownData(state).view?.functions.find((fn) => fn.id === selectedId) ?? null;
 }
 
+/** What an action in the focused place hits: the marked rows of the table where there are some, else the selected function. */
+export function targets(state: ConsoleState): readonly FunctionView[] {
+  const { marked } = state.ui;
+  const isTable = state.ui.view === "functions" && focusedArea(state).type === "table";
+  // In the order of the file, whatever the table is sorted by; a filter does not take marks away.
+  const functions = shownData(state).view?.functions ?? [];
+  const chosen = isTable ? functions.filter(({ id }) => marked.has(id)) : [];
+  if (chosen.length > 0) return chosen;
+  const fn = selectedFunction(state);
+  return fn === null ? [] : [fn];
+}
+
 /** What the movement keys move: the table, something that scrolls, or something that follows. */
 export type Area =
   | { readonly type: "table" }
@@ -114,10 +126,17 @@ export function focusedArea({ ui }: ConsoleState): Area {
   }
 }
 
+const modalScopes = {
+  confirm: "dialog",
+  report: "report",
+  palette: "palette",
+  input: "input",
+} as const satisfies Readonly<Record<Modal["type"], Scope>>;
+
 /** The scope in which keys are looked up. */
 export function keyScope(state: ConsoleState): Scope {
   const { ui } = state;
-  if (ui.modal !== null) return ui.modal.type === "confirm" ? "dialog" : ui.modal.type;
+  if (ui.modal !== null) return modalScopes[ui.modal.type];
   const area = focusedArea(state);
   switch (area.type) {
     case "table":

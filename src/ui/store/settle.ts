@@ -19,11 +19,21 @@ function settleTable(state: ConsoleState, height: number): TableState {
   return same ? table : { ...table, selectedId, selectedIndex: index, offset };
 }
 
+/** Marks of functions that went away go too. */
+function settleMarks({ data, ui }: ConsoleState): Ui["marked"] {
+  if (ui.marked.size === 0 || data.view === null) return ui.marked;
+  const known = new Set(data.view.functions.map(({ id }) => id));
+  const kept = [...ui.marked].filter((id) => known.has(id));
+  return kept.length === ui.marked.size ? ui.marked : new Set(kept);
+}
+
 export function settle(before: ConsoleState): ConsoleState {
   const layout = layoutOf(before);
   if (layout.tooSmall) return before;
+  const marked = settleMarks(before);
   const table = settleTable(before, Math.max(1, layout.main - 1));
   let ui: Ui = table === before.ui.table ? before.ui : { ...before.ui, table };
+  if (marked !== ui.marked) ui = { ...ui, marked };
   if (table.selectedId !== before.ui.table.selectedId) {
     const { search } = ui.feeds.logs;
     ui = { ...ui, scroll: { ...ui.scroll, detail: 0 }, feeds: { ...ui.feeds, logs: { ...newFeed, search } } };

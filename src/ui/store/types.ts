@@ -1,8 +1,10 @@
 /** The whole state of a console. Everything drawn is a function of it. */
 import type { FunctionAction } from "../../protocol/control.ts";
 import type { ErrorData } from "../../protocol/errors.ts";
+import type { Role } from "../format/line.ts";
 import type { ThemeName } from "../theme/themes.ts";
 import type { Data } from "./data.ts";
+import type { Failure } from "./failures.ts";
 
 export const viewIds = ["functions", "logs", "events", "wakes", "engine", "config"] as const;
 export type ViewId = (typeof viewIds)[number];
@@ -61,11 +63,33 @@ export interface TextInput {
 
 /** What a confirmed dialog does. Bound to an id when asked, whatever the list does meanwhile. */
 export type Deed =
-  | { readonly type: "action"; readonly functionId: string; readonly action: FunctionAction }
+  | { readonly type: "action"; readonly functionIds: readonly string[]; readonly action: FunctionAction }
   | { readonly type: "quit" }
   | { readonly type: "shutdown" };
 
+/** A piece of a report: wrapped to the screen, with a sign before its first row. Safe to draw. */
+export interface Paragraph {
+  readonly text: string;
+  readonly role: Role;
+  readonly lead: string;
+  /** Blanks count: broken at the edge, not between words. */
+  readonly verbatim?: boolean;
+}
+
 export type Modal =
+  /** Something to read, scroll and copy. */
+  | {
+      readonly type: "report";
+      /** The failures that it tells, where it does: more are added to it while it is open. */
+      readonly failures: readonly Failure[];
+      readonly title: string;
+      readonly level: "good" | "bad";
+      readonly paragraphs: readonly Paragraph[];
+      /** What copying takes, and what that is called. */
+      readonly copy: string;
+      readonly copyName: string;
+      readonly offset: number;
+    }
   | {
       readonly type: "confirm";
       readonly title: string;
@@ -125,6 +149,10 @@ export interface Ui {
   readonly logs: LogOptions;
   readonly modal: Modal | null;
   readonly toasts: readonly Toast[];
+  /** Functions that were marked: actions in the table hit these. */
+  readonly marked: ReadonlySet<string>;
+  /** Orders that failed, the newest last. */
+  readonly failures: readonly Failure[];
   /** Actions asked for and not answered yet. */
   readonly pending: ReadonlyMap<string, FunctionAction>;
   /** Sequence number of the newest event seen in its view. */

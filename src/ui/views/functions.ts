@@ -175,7 +175,8 @@ export function functionsLines(state: ConsoleState, width: number, height: numbe
     const mark = span(isSelected ? (focused ? "▌" : "▏") : " ", "accent");
     // Where there is no room for the code, a sign says that there is one; the details have it.
     const error = span(fn.lastError !== null && !showsErrors ? "✗" : " ", "bad");
-    return rowLine(columns, fn, [mark, error], isSelected);
+    const flag = state.ui.marked.has(fn.id) ? span("+", "accent") : error;
+    return rowLine(columns, fn, [mark, flag], isSelected);
   });
   return [header, ...body];
 }
