@@ -3,7 +3,7 @@ import type { EngineConnection } from "../client/connection.ts";
 import { AetherError } from "../protocol/errors.ts";
 import type { GlobalOptions } from "./globals.ts";
 import { hostEngine } from "./host-engine.ts";
-import { presentConsole, presentLines, presentToFile, wantsConsole } from "./present.ts";
+import { presenterFor, presentToFile } from "./present.ts";
 import { engineNameOf } from "./with-engine.ts";
 
 export async function runDefault(globals: GlobalOptions): Promise<number> {
@@ -24,7 +24,7 @@ export async function runFromFile(globals: GlobalOptions, logFile: string | null
     });
   }
   const source = { configFile, inline: null, engineName: globals.engine ?? null };
-  const show = wantsConsole(globals) ? presentConsole : presentLines;
+  const show = await presenterFor(globals);
   const present = (connection: EngineConnection): Promise<number> =>
     logFile === null ? show(connection, globals) : presentToFile(connection, logFile);
   return await hostEngine({ globals, source, present });
@@ -32,6 +32,7 @@ export async function runFromFile(globals: GlobalOptions, logFile: string | null
 
 async function attach(name: string, globals: GlobalOptions): Promise<number> {
   const { connectToEngine } = await import("../client/control-client.ts");
+  const show = await presenterFor(globals);
   await using connection = await connectToEngine({ engineName: name, mode: "attached" });
-  return await (wantsConsole(globals) ? presentConsole : presentLines)(connection, globals);
+  return await show(connection, globals);
 }

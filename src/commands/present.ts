@@ -2,6 +2,7 @@
 import type { EngineConnection } from "../client/connection.ts";
 import { toAetherError } from "../protocol/errors.ts";
 import { exitCodeOfSignal } from "./exit-code.ts";
+import type { Keymap } from "../ui/keys/keymap.ts";
 import type { GlobalOptions } from "./globals.ts";
 
 const maxWaitingBytes = 4 * 1024 * 1024;
@@ -10,11 +11,28 @@ export function wantsConsole(globals: GlobalOptions): boolean {
   return globals.headless !== true && globals.json !== true && process.stdout.isTTY && process.stdin.isTTY;
 }
 
-export async function presentConsole(connection: EngineConnection, globals: GlobalOptions): Promise<number> {
+export type Present = (connection: EngineConnection, globals: GlobalOptions) => Promise<number>;
+
+/**
+ * What shows an engine here. What the console needs of the user is read now, before anything is started.
+ * @throws AetherError AE_KEYS_INVALID, AE_KEYS_CONFLICT
+ */
+export async function presenterFor(globals: GlobalOptions): Promise<Present> {
+  if (!wantsConsole(globals)) return presentLines;
+  const { loadKeymap } = await import("./key-file.ts");
+  const keymap = loadKeymap(process.env);
+  return (connection) => presentConsole(connection, globals, keymap);
+}
+
+async function presentConsole(
+  connection: EngineConnection,
+  globals: GlobalOptions,
+  keymap: Keymap,
+): Promise<number> {
   const { runConsole } = await import("../ui/console.tsx");
   const { withLiveStats } = await import("../client/live-stats.ts");
   await using live = withLiveStats(connection);
-  const { reason, error, signal } = await runConsole(live, { readOnly: globals.readOnly === true });
+  const { reason, error, signal } = await runConsole(live, { readOnly: globals.readOnly === true, keymap });
   if (live.failure !== null) throw live.failure;
   // How an engine of this process ended is told by its host, with more knowledge than the stream has.
   if (error !== null && !(reason === "engine-gone" && connection.mode === "in-process"))
@@ -23,7 +41,7 @@ export async function presentConsole(connection: EngineConnection, globals: Glob
 }
 
 /** Events and output as lines, until the engine is gone. */
-export async function presentLines(connection: EngineConnection, globals: GlobalOptions): Promise<number> {
+async function presentLines(connection: EngineConnection, globals: GlobalOptions): Promise<number> {
   const { StreamLines } = await import("./output/stream-lines.ts");
   const stream = new StreamLines();
   const format = globals.json === true ? "json" : "plain";

@@ -5,7 +5,7 @@ import { onRun } from "./globals.ts";
 import type { GlobalOptions } from "./globals.ts";
 import { hostEngine } from "./host-engine.ts";
 import { parsePort } from "./parse-number.ts";
-import { presentConsole, presentLines, wantsConsole } from "./present.ts";
+import { presenterFor } from "./present.ts";
 
 interface RunOptions {
   readonly port: number;
@@ -62,6 +62,6 @@ async function run(globals: GlobalOptions, command: readonly string[], options: 
     return exitCodes.usage;
   }
   const source = { configFile: null, inline: result.config, engineName: null };
-  const present = wantsConsole(globals) ? presentConsole : presentLines;
+  const present = await presenterFor(globals);
   return await hostEngine({ globals, source, present: (connection) => present(connection, globals) });
 }

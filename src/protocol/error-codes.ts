@@ -54,6 +54,16 @@ export const errorCodes = {
     "`idle.reclaim` is asked for on a machine without active swap.",
   ),
   AE_CONFIG_CONTRADICTION: entry("HardValidationError", "user", "Two settings exclude each other."),
+  AE_KEYS_INVALID: entry(
+    "HardValidationError",
+    "user",
+    "The console's key file names a command or a key that there is not, or cannot be read.",
+  ),
+  AE_KEYS_CONFLICT: entry(
+    "HardValidationError",
+    "user",
+    "The console's key file gives one key to two commands in one place.",
+  ),
   // StateTransitionError
   AE_INVALID_STATE_TRANSITION: entry(
     "StateTransitionError",

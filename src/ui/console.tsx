@@ -8,6 +8,7 @@ import { createController } from "./control/controller.ts";
 import type { ExitReason } from "./control/host.ts";
 import { stopUntilContinued } from "./control/job-control.ts";
 import { terminalSize } from "./hooks/use-terminal-size.ts";
+import type { Keymap } from "./keys/keymap.ts";
 import { initialState } from "./store/reduce.ts";
 import { createStore } from "./store/store.ts";
 import { colourDepth } from "./theme/themes.ts";
@@ -17,6 +18,8 @@ export interface ConsoleOptions {
   readonly theme?: ThemeName;
   readonly readOnly?: boolean;
   readonly screenReader?: boolean;
+  /** The user's keys. */
+  readonly keymap?: Keymap;
   readonly stdout?: NodeJS.WriteStream;
   readonly stdin?: NodeJS.ReadStream;
 }
@@ -77,6 +80,7 @@ export async function runConsole(
       ...terminalSize(stdout),
       theme: options.theme ?? "dark",
       readOnly: options.readOnly ?? false,
+      ...(options.keymap === undefined ? {} : { keymap: options.keymap }),
     }),
     fail,
   );

@@ -13,6 +13,8 @@ export interface Screen {
   readonly resize: (columns: number, rows: number) => void;
   /** Types keys as the terminal sends them. */
   readonly press: (...chunks: readonly string[]) => Promise<void>;
+  /** Sends a chunk without waiting for anything. */
+  readonly type: (chunk: string) => void;
   /** Waits until the screen shows a text; fails with the screen as it is. */
   readonly see: (wanted: string | RegExp) => Promise<string>;
   /** Waits until the screen shows a text no more. */
@@ -115,6 +117,7 @@ export function createScreen(columns: number, rows: number): Screen {
       Object.assign(stdout, { columns: newColumns, rows: newRows });
       stdout.emit("resize");
     },
+    type: (chunk) => stdin.type(chunk),
     press: async (...chunks) => {
       for (const chunk of chunks) {
         stdin.type(chunk);

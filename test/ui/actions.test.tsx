@@ -323,3 +323,25 @@ describe("leaving", () => {
     expect(screen.rawMode()).toBe(false);
   });
 });
+
+describe("keys as terminals send them", () => {
+  test("several keys in one chunk, sequences in the midst of them, and a sequence in two chunks", async () => {
+    await using running = startConsole(100, 30);
+    const { screen } = running;
+    await screen.see("api");
+    const at = async (id: string): Promise<string> => screen.see(new RegExp(`^▌.${id} `, "m"));
+    await screen.press("jj");
+    await at("worker");
+    await screen.press("k\u001b[Bk\u001b[A");
+    await at("api");
+    await screen.press(`G${keys.up}`);
+    await at("web");
+    screen.type("\u001b");
+    screen.type("[");
+    screen.type("B");
+    await at("worker");
+    // A whole order in one chunk: the filter is typed, taken, and the row is asked about.
+    await screen.press("/api\rX");
+    expect(await screen.see("Kill api?")).toContain("Process 4200");
+  });
+});

@@ -2,10 +2,15 @@
 import { line, span } from "../format/line.ts";
 import type { Line } from "../format/line.ts";
 import { wrapWords } from "../format/width.ts";
+import type { Keymap } from "../keys/keymap.ts";
 import type { Modal } from "../store/types.ts";
 import { ruleLine } from "./rule.ts";
 
-export function dialogLines(modal: Extract<Modal, { type: "confirm" }>, width: number): readonly Line[] {
+export function dialogLines(
+  modal: Extract<Modal, { type: "confirm" }>,
+  width: number,
+  keymap: Keymap,
+): readonly Line[] {
   const button = (answer: "yes" | "no", text: string, key: string) =>
     modal.chosen === answer
       ? [span(` ${text} `, "button"), span(` ${key}  `, "key")]
@@ -13,6 +18,11 @@ export function dialogLines(modal: Extract<Modal, { type: "confirm" }>, width: n
   return [
     ruleLine(line(span(modal.title, "warn")), line(), width, "warn"),
     ...modal.lines.flatMap((text) => wrapWords(text, width - 6).map((part) => line("   ", part))),
-    line("  ", ...button("yes", modal.yes, "y"), " ", ...button("no", modal.no, "n")),
+    line(
+      "  ",
+      ...button("yes", modal.yes, keymap.keyOf("dialog-yes")),
+      " ",
+      ...button("no", modal.no, keymap.keyOf("dialog-no")),
+    ),
   ];
 }

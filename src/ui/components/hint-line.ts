@@ -1,7 +1,8 @@
 /** The last row: what the keys do where the focus is, the most useful ones as far as there is room. */
 import { line, lineWidth, span } from "../format/line.ts";
 import type { Line, Span } from "../format/line.ts";
-import { hintsFor } from "../keys/resolve.ts";
+import type { CommandId } from "../keys/bindings.ts";
+import { hintsFor } from "../keys/keymap.ts";
 import { showKey } from "../keys/key-names.ts";
 import { keyScope } from "../store/select.ts";
 import type { ConsoleState } from "../store/types.ts";
@@ -9,28 +10,30 @@ import { inputSpans } from "./text-input.ts";
 
 type Hint = readonly [key: string, label: string];
 
-const modalHints: Readonly<Record<"dialog" | "palette" | "input", readonly Hint[]>> = {
+type ModalHint = readonly [command: CommandId, label: string];
+
+const modalHints: Readonly<Record<"dialog" | "palette" | "input", readonly ModalHint[]>> = {
   dialog: [
-    ["y", "yes"],
-    ["n", "no"],
-    ["← →", "choose"],
-    ["⏎", "take it"],
-    ["Esc", "leave it"],
+    ["dialog-yes", "yes"],
+    ["dialog-no", "no"],
+    ["dialog-move", "choose"],
+    ["dialog-choose", "take it"],
   ],
   palette: [
-    ["↑ ↓", "choose"],
-    ["⏎", "run"],
-    ["Esc", "close"],
+    ["palette-down", "next"],
+    ["palette-up", "previous"],
+    ["accept", "run"],
+    ["cancel", "close"],
   ],
   input: [
-    ["⏎", "keep"],
-    ["Esc", "undo"],
+    ["accept", "keep"],
+    ["cancel", "undo"],
   ],
 };
 
-const searchHints: readonly Hint[] = [
-  ["C-r", "regex"],
-  ["C-t", "exact case"],
+const searchHints: readonly ModalHint[] = [
+  ["search-regex", "regex"],
+  ["search-case", "exact case"],
 ];
 
 function fitHints(hints: readonly Hint[], room: number, tail: readonly Hint[]): Span[] {
@@ -50,6 +53,8 @@ export function hintLine(state: ConsoleState): Line {
   const { ui } = state;
   const room = ui.columns - 2;
   const scope = keyScope(state);
+  const toHints = (hints: readonly ModalHint[]): readonly Hint[] =>
+    hints.map(([command, label]) => [ui.keymap.keyOf(command), label]);
   if (ui.modal?.type === "input") {
     const isSearch = ui.modal.target === "search";
     const name = isSearch ? " search " : " filter ";
@@ -58,13 +63,14 @@ export function hintLine(state: ConsoleState): Line {
       span(name, "accent"),
       ...inputSpans(ui.modal.input),
       "   ",
-      ...fitHints(hints, room - 24, []),
+      ...fitHints(toHints(hints), room - 24, []),
     );
   }
-  if (scope === "dialog" || scope === "palette") return line(" ", ...fitHints(modalHints[scope], room, []));
+  if (scope === "dialog" || scope === "palette")
+    return line(" ", ...fitHints(toHints(modalHints[scope]), room, []));
   const marked =
     scope === "functions" && ui.marked.size > 0 ? [span(`${ui.marked.size} marked  `, "accent")] : [];
-  const all = hintsFor(scope).filter(
+  const all = hintsFor(ui.keymap, scope).filter(
     ({ command, mutates }) =>
       !(ui.readOnly && mutates) &&
       !(command === "next-pane" && ui.pane === null) &&

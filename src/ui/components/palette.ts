@@ -3,7 +3,7 @@ import { emptyLine, line, span } from "../format/line.ts";
 import type { Line } from "../format/line.ts";
 import { keepVisible } from "../format/window.ts";
 import { fit } from "../format/width.ts";
-import { bindingTable, modalScopes, sections } from "../keys/bindings.ts";
+import { modalScopes, sections } from "../keys/bindings.ts";
 import type { Binding, CommandId } from "../keys/bindings.ts";
 import { showKey } from "../keys/key-names.ts";
 import { containsText, keyScope, targets } from "../store/select.ts";
@@ -38,7 +38,7 @@ export function paletteEntries(state: ConsoleState, wanted: string): readonly Pa
   const whom = hit.length > 1 ? `${hit.length} marked` : (hit[0]?.id ?? "");
   const seen = new Set<string>(["palette", ...notListed]);
   const entries: PaletteEntry[] = [];
-  for (const binding of bindingTable) {
+  for (const binding of state.ui.keymap.bindings) {
     if (seen.has(binding.command) || binding.scopes.every((each) => modalScopes.includes(each))) continue;
     const targeted = onFunction(binding);
     if (targeted ? whom === "" : !binding.scopes.includes(scope) && !binding.scopes.includes("global"))

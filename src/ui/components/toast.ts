@@ -8,12 +8,21 @@ const signs = { good: "✓", bad: "✗", info: "•" } as const;
 const roles = { good: "good", bad: "bad", info: "accent" } as const;
 
 /** At most `height` rows for the newest toast. */
-export function toastLines(toasts: readonly Toast[], width: number, height: number): readonly Line[] {
+export function toastLines(
+  toasts: readonly Toast[],
+  closeKey: string,
+  width: number,
+  height: number,
+): readonly Line[] {
   const toast = toasts.at(-1);
   if (toast === undefined || height <= 0) return [];
   const times = toast.times > 1 ? `  ×${toast.times}` : "";
   const more =
-    toasts.length > 1 ? `  (${toasts.length - 1} more, Esc)` : toast.level === "bad" ? "  (Esc closes)" : "";
+    toasts.length > 1
+      ? `  (${toasts.length - 1} more, ${closeKey})`
+      : toast.level === "bad"
+        ? `  (${closeKey} closes)`
+        : "";
   const sign = span(` ${signs[toast.level]} `, roles[toast.level]);
   const room = Math.max(10, width - 5);
   if (toast.error === null) {

@@ -3,7 +3,6 @@ import { assertNever } from "../../protocol/errors.ts";
 import { paletteEntries } from "../components/palette.ts";
 import type { CommandId } from "../keys/bindings.ts";
 import type { KeyPress } from "../keys/key-names.ts";
-import { bindingOf, resolveKey } from "../keys/resolve.ts";
 import { keyScope, targets } from "../store/select.ts";
 import { themeNames } from "../theme/themes.ts";
 import { copyText } from "./clipboard.ts";
@@ -107,7 +106,7 @@ export function createController(host: Host): Controller {
   };
 
   const run = (command: CommandId): void => {
-    const { label, mutates } = bindingOf(command);
+    const { label, mutates } = store.getState().ui.keymap.bindingOf(command);
     if (mutates && store.getState().ui.readOnly) {
       toaster.fail(readOnlyError(label), "read-only");
       return;
@@ -230,7 +229,7 @@ export function createController(host: Host): Controller {
   return {
     press: (key) => {
       const scope = keyScope(store.getState());
-      const command = resolveKey(scope, key.name);
+      const command = store.getState().ui.keymap.resolve(scope, key.name);
       if (command !== null) run(command);
       else if (scope === "input" || scope === "palette") store.dispatch({ type: "type", press: key });
     },

@@ -38,7 +38,7 @@ function drawerLines(state: ConsoleState): readonly Line[] {
   if (modal === null) return [];
   switch (modal.type) {
     case "confirm":
-      return dialogLines(modal, columns);
+      return dialogLines(modal, columns, state.ui.keymap);
     case "report":
       return reportLines(modal, state.ui);
     case "palette":
@@ -56,7 +56,9 @@ export function layoutOf(state: ConsoleState): Layout {
   const tooSmall = columns < leastColumns || rows < leastRows;
   const available = Math.max(0, rows - fixedRows);
   const drawer = tooSmall ? [] : drawerLines(state).slice(0, Math.max(0, available - 2));
-  const toast = tooSmall ? [] : toastLines(ui.toasts, columns, Math.min(4, available - drawer.length - 3));
+  const toast = tooSmall
+    ? []
+    : toastLines(ui.toasts, ui.keymap.keyOf("back"), columns, Math.min(4, available - drawer.length - 3));
   const body = Math.max(0, available - drawer.length - toast.length);
   const base = { tooSmall, columns, rows, toast, drawer };
   if (ui.help || ui.view !== "functions") return { ...base, main: body, lower: null, lowerRows: 0 };

@@ -1,5 +1,6 @@
 /** The reducer: one pure function from state and action to state. */
 import { assertNever } from "../../protocol/errors.ts";
+import { defaultKeymap } from "../keys/keymap.ts";
 import type { Action, Move } from "./actions.ts";
 import { emptyData, receive } from "./data.ts";
 import type { Data } from "./data.ts";
@@ -37,12 +38,13 @@ const maxHistory = 10;
 export function initialState(
   engineName: string,
   mode: Data["mode"],
-  options: Pick<Ui, "columns" | "rows" | "theme" | "readOnly">,
+  options: Pick<Ui, "columns" | "rows" | "theme" | "readOnly"> & Partial<Pick<Ui, "keymap">>,
 ): ConsoleState {
   return {
     data: emptyData(engineName, mode),
     held: null,
     ui: {
+      keymap: defaultKeymap,
       ...options,
       view: "functions",
       history: [],

@@ -3,6 +3,7 @@ import type { FunctionAction } from "../../protocol/control.ts";
 import type { ErrorData } from "../../protocol/errors.ts";
 import type { Role } from "../format/line.ts";
 import type { ThemeName } from "../theme/themes.ts";
+import type { Keymap } from "../keys/keymap.ts";
 import type { Data } from "./data.ts";
 import type { Failure } from "./failures.ts";
 
@@ -159,6 +160,7 @@ export interface Ui {
   readonly seenEvent: number;
   readonly theme: ThemeName;
   readonly readOnly: boolean;
+  readonly keymap: Keymap;
 }
 
 export interface ConsoleState {

@@ -19,7 +19,7 @@ export function contentLines(state: ConsoleState, area: ScrollArea, width: numbe
     case "config":
       return configLines(state, width);
     case "help":
-      return helpLines(width);
+      return helpLines(state.ui.keymap, width);
     default:
       return assertNever(area);
   }

@@ -4,7 +4,7 @@ import { emptyLine, fitLine, line, span } from "../format/line.ts";
 import type { Line } from "../format/line.ts";
 import { wrapWords } from "../format/width.ts";
 import type { Binding } from "../keys/bindings.ts";
-import { sections } from "../keys/bindings.ts";
+import type { Keymap } from "../keys/keymap.ts";
 import { showKey } from "../keys/key-names.ts";
 import { stateLooks } from "../theme/states.ts";
 
@@ -41,7 +41,7 @@ function sectionLines(title: string, bindings: readonly Binding[], width: number
   ];
 }
 
-export function helpLines(width: number): readonly Line[] {
+export function helpLines({ sections }: Keymap, width: number): readonly Line[] {
   const twoColumns = width >= 110;
   const column = twoColumns ? Math.floor(width / 2) : width;
   const blocks = sections.map((section) => sectionLines(section.title, section.bindings, column));

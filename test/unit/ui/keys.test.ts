@@ -4,8 +4,9 @@ import { describe, expect, test } from "vitest";
 import { editText, emptyInput, inputOf } from "../../../src/ui/components/text-input.ts";
 import { bindingTable, scopes } from "../../../src/ui/keys/bindings.ts";
 import { keyPresses } from "../../../src/ui/keys/key-names.ts";
-import { bindingOf, hintsFor, resolveKey } from "../../../src/ui/keys/resolve.ts";
+import { defaultKeymap, hintsFor } from "../../../src/ui/keys/keymap.ts";
 
+const { resolve } = defaultKeymap;
 const noKey: Key = {
   upArrow: false,
   downArrow: false,
@@ -62,25 +63,25 @@ describe("the key table", () => {
 
   test("Esc never quits, and C-c is answered everywhere", () => {
     for (const scope of scopes) {
-      expect(resolveKey(scope, "esc")).not.toBe("quit");
-      expect(resolveKey(scope, "C-c")).toBe("interrupt");
-      expect(resolveKey(scope, "C-z")).toBe("suspend-console");
+      expect(resolve(scope, "esc")).not.toBe("quit");
+      expect(resolve(scope, "C-c")).toBe("interrupt");
+      expect(resolve(scope, "C-z")).toBe("suspend-console");
     }
   });
 
   test("arrows and vi keys do the same; the focused scope goes before the global one", () => {
-    expect(resolveKey("functions", "j")).toBe(resolveKey("functions", "down"));
-    expect(resolveKey("logs", "k")).toBe(resolveKey("logs", "up"));
-    expect(resolveKey("logs", "/")).toBe("search");
-    expect(resolveKey("functions", "/")).toBe("filter");
-    expect(resolveKey("input", "q")).toBeNull();
-    expect(resolveKey("all-logs", "X")).toBeNull();
+    expect(resolve("functions", "j")).toBe(resolve("functions", "down"));
+    expect(resolve("logs", "k")).toBe(resolve("logs", "up"));
+    expect(resolve("logs", "/")).toBe("search");
+    expect(resolve("functions", "/")).toBe("filter");
+    expect(resolve("input", "q")).toBeNull();
+    expect(resolve("all-logs", "X")).toBeNull();
   });
 
   test("hints of a scope are its own keys, most useful first", () => {
-    expect(hintsFor("functions")[0]?.command).toBe("detail");
-    expect(hintsFor("logs")[0]?.command).toBe("follow");
-    expect(bindingOf("kill").mutates).toBe(true);
+    expect(hintsFor(defaultKeymap, "functions")[0]?.command).toBe("detail");
+    expect(hintsFor(defaultKeymap, "logs")[0]?.command).toBe("follow");
+    expect(defaultKeymap.bindingOf("kill").mutates).toBe(true);
   });
 });
 
