@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 /** One project per kind of test: what each may touch is in test/README.md. */
@@ -8,6 +9,10 @@ const project = (name: string, include: string[], timeoutMs: number) => ({
 
 export default defineConfig({
   test: {
+    // Left alone, vitest takes one process less than there are cores: one, on a machine with two.
+    maxWorkers: 2,
+    // A program that a test starts need not read and compile the modules that the one before it has compiled.
+    env: { NODE_COMPILE_CACHE: fileURLToPath(new URL("build/compile-cache", import.meta.url)) },
     // Two cores, and most files of the integration project drive the kernel: files run one after another there.
     projects: [
       project("unit", ["test/unit/**/*.test.ts"], 10_000),

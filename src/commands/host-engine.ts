@@ -59,6 +59,8 @@ async function present(
   } catch (error) {
     if (signals.received() !== null) return exitCodes.ok; // ended while the console was opening
     await engine.stop("console failed");
+    // Where the engine failed while the console was opening, its own reason counts: the caller tells it.
+    if ((await engine.done) !== null) return exitCodes.failure;
     throw error;
   }
 }

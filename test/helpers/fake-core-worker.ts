@@ -54,11 +54,13 @@ async function start(name: string, configFile: string | null): Promise<void> {
   };
   report({ type: "started", name, controlSocket: server.path });
   if (name.startsWith("dies")) {
-    setTimeout(() => {
+    const die = (): void => {
       lock?.release();
       report({ type: "fatal", error: new AetherError("AE_LAUNCHER_LOST", "the launcher ended").toJSON() });
       process.exit(1);
-    }, 100);
+    };
+    if (name === "dies-at-once") die();
+    else setTimeout(die, 100);
   }
 }
 

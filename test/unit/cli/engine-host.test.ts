@@ -81,11 +81,19 @@ describe("an engine in this process", () => {
       code: 1,
       stderr: expect.stringContaining("AE_INTERNAL") as string,
     });
-    expect(await home.run("--engine", "dies", "up")).toMatchObject({
-      code: 1,
-      stderr: expect.stringContaining("AE_LAUNCHER_LOST") as string,
-    });
   });
+
+  test.for(["dies", "dies-at-once"])(
+    "an engine that %s is told by its own reason",
+    async (name, { expect }) => {
+      await using home = await cliHome();
+      await writeFile(join(home.dir, "aether.yaml"), config("default"));
+      const { code, stderr } = await home.run("--engine", name, "up");
+      expect(stderr).toContain("AE_LAUNCHER_LOST");
+      expect(stderr).not.toContain("AE_ENGINE_NOT_RUNNING");
+      expect(code).toBe(1);
+    },
+  );
 
   test("run makes an engine of its own name from a command", async ({ expect }) => {
     await using home = await cliHome();
