@@ -1,7 +1,15 @@
 /** An engine for a test: the real binary, headless, with folders, a name and ports of its own; nothing of it remains. */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,16 +27,32 @@ const cli = join(repository, "dist/cli.js");
 
 let counter = 0;
 
-/** A port nobody uses right now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+/**
+ * Ports below those that the kernel gives to outgoing connections: none of these takes a port between its choice and its
+ * use. Each process that runs test files has a part of them, and no port comes twice.
+ */
+const [lowestPort, highestPort, parts] = [10_000, 32_000, 4];
+const partSize = (highestPort - lowestPort) / parts;
+const part = Number(process.env["VITEST_POOL_ID"] ?? 0) % parts;
+let nextPort = (process.pid * 131) % partSize;
+
+/** Whether nobody listens there, at any address. */
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
+    server.once("error", () => resolve(false));
+    server.listen(port, () => server.close(() => resolve(true)));
   });
+}
+
+/** A port nobody uses right now. */
+export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < partSize; tries += 1) {
+    nextPort = (nextPort + 1) % partSize;
+    const port = lowestPort + part * partSize + nextPort;
+    if (await isFree(port)) return port;
+  }
+  throw new Error("no port is free");
 }
 
 /** A declaration as it stands in aether.yaml. */
@@ -99,22 +123,26 @@ export class TestEngine implements AsyncDisposable {
     return `/dev/shm/aether-${this.name}.stats`;
   }
 
+  /** @throws Error when it is not ready in time, or ends before; nothing of it is left then */
   static async start(options: TestEngineOptions): Promise<TestEngine> {
     counter += 1;
     const name = options.after?.name ?? `t${process.pid}x${counter}`;
     const folder = options.after?.folder ?? mkdtempSync(join(tmpdir(), "aether-"));
-    const snapshotDir = `/dev/shm/${name}-images`;
     const configFile = join(folder, "aether.yaml");
     writeConfig(configFile, { ...ownEngine(name), ...options.engine }, options.functions);
-    const { mkdirSync } = await import("node:fs");
-    mkdirSync(snapshotDir, { recursive: true, mode: 0o700 });
+    mkdirSync(`/dev/shm/${name}-images`, { recursive: true, mode: 0o700 });
     const engine = new TestEngine(name, folder, configFile, options.neighbour ?? null);
     const total = options.functions.length;
-    await engine.waitFor(
-      (event) => (options.until === "started" ? true : event.type === "progress" && event.ready === total),
-      "the engine to be ready",
-      30_000,
-    );
+    try {
+      await engine.waitFor(
+        (event) => (options.until === "started" ? true : event.type === "progress" && event.ready === total),
+        "the engine to be ready",
+        30_000,
+      );
+    } catch (error) {
+      await engine[Symbol.asyncDispose]();
+      throw error;
+    }
     return engine;
   }
 

@@ -24,13 +24,17 @@ export async function boundedRestore(
   run: (prepared: PreparedRestore) => Promise<TimedRestore>,
 ): Promise<BoundedRestore | "touched"> {
   let late = false;
-  const timer = options.enforce
-    ? setTimeout(() => {
-        late = true;
-        prepared.sandbox.kill();
-      }, options.budgetMs)
-    : null;
   const running = run(prepared);
+  // Node counts whole milliseconds and may be up to one early: a restore is not ended before its budget is over.
+  const timer = options.enforce
+    ? setTimeout(
+        () => {
+          late = true;
+          prepared.sandbox.kill();
+        },
+        Math.ceil(options.budgetMs) + 1,
+      )
+    : null;
   // CRIU has its request: looking at the files now costs the client nothing.
   const touched = prepared.validate === "size" && firstTouched(prepared.image.manifest.programs) !== null;
   if (touched) prepared.sandbox.kill();
