@@ -12,13 +12,14 @@ import { levels } from "./schema/levels.ts";
 import { nearest } from "./suggest.ts";
 
 const secretKeys = ["env", "headers", "body"];
-const openKeys = levels.flatMap(({ keys }) => keys).filter((key) => !secretKeys.includes(key));
+const openKeys = new Set(levels.flatMap(({ keys }) => keys).filter((key) => !secretKeys.includes(key)));
+const knownKeys = [...secretKeys, ...openKeys];
 
 /** Whether what stands under the key may be secret: it is one of the three, or no misspelling of any other. */
 function hidesValue(key: string): boolean {
-  if (openKeys.includes(key)) return false;
+  if (openKeys.has(key)) return false;
   // One or two letters are near to anything.
-  const meant = key.length < 3 ? null : nearest(key, [...secretKeys, ...openKeys]);
+  const meant = key.length < 3 ? null : nearest(key, knownKeys);
   return meant === null || secretKeys.includes(meant);
 }
 
@@ -56,7 +57,7 @@ function maskLines(source: string, mask: Mask): void {
     // A list item's dash counts as indentation of its keys.
     const indent = line.search(/[^\s-]/);
     const keys = [...line.matchAll(/["']?([\w.-]+)["']?\s*:(?=\s|$)/g)];
-    const opens = openKeys.includes(keys[0]?.[1] ?? "") && /^[\s{"'-]*$/.test(line.slice(0, keys[0]?.index));
+    const opens = openKeys.has(keys[0]?.[1] ?? "") && /^[\s{"'-]*$/.test(line.slice(0, keys[0]?.index));
     if (opens && secretIndent !== null && indent <= secretIndent) secretIndent = null;
     // The words alone count as well: their colon may be what is missing.
     const word = /\b(?:env|headers|body)\b/.exec(line);

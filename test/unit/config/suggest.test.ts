@@ -37,4 +37,17 @@ describe("editDistance", () => {
       }),
     );
   });
+
+  it("is the same below a limit, and not below it otherwise", () => {
+    const word = fc.string({ unit: fc.constantFrom("a", "b", "c"), maxLength: 8 });
+    fc.assert(
+      fc.property(word, word, fc.nat(9), (a, b, limit) => {
+        const distance = editDistance(a, b);
+        const limited = editDistance(a, b, limit);
+        if (distance < limit) expect(limited).toBe(distance);
+        else expect(limited).toBeGreaterThanOrEqual(limit);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
 });
