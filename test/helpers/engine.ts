@@ -29,12 +29,13 @@ let counter = 0;
 
 /**
  * Ports below those that the kernel gives to outgoing connections: none of these takes a port between its choice and its
- * use. Each process that runs test files has a part of them, and no port comes twice.
+ * use. Each process that runs test files has a part of them, no port comes twice, and the one after it stays free:
+ * a fixture listens there.
  */
 const [lowestPort, highestPort, parts] = [10_000, 32_000, 4];
 const partSize = (highestPort - lowestPort) / parts;
 const part = Number(process.env["VITEST_POOL_ID"] ?? 0) % parts;
-let nextPort = (process.pid * 131) % partSize;
+let nextPort = (process.pid * 262) % partSize;
 
 /** Whether nobody listens there, at any address. */
 function isFree(port: number): Promise<boolean> {
@@ -47,8 +48,8 @@ function isFree(port: number): Promise<boolean> {
 
 /** A port nobody uses right now. */
 export async function freePort(): Promise<number> {
-  for (let tries = 0; tries < partSize; tries += 1) {
-    nextPort = (nextPort + 1) % partSize;
+  for (let tries = 0; tries < partSize; tries += 2) {
+    nextPort = (nextPort + 2) % partSize;
     const port = lowestPort + part * partSize + nextPort;
     if (await isFree(port)) return port;
   }

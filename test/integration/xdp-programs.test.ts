@@ -16,6 +16,7 @@ import { BpfRing } from "../../src/ffi/bpf-ring.ts";
 import { xdpVerdict } from "../../src/ffi/bpf-program.ts";
 import type { BpfProgram } from "../../src/ffi/bpf-program.ts";
 import type { BpfObject } from "../../src/ffi/libbpf.ts";
+import { until } from "../helpers/observe.ts";
 import { ethernet, frame4, frame6, ip4, tcpFlags } from "../helpers/packets.ts";
 import type { Extension, Ip4, Ip6, Transport } from "../helpers/packets.ts";
 
@@ -67,7 +68,7 @@ describe.skipIf(missing !== null)(
 
     async function close(): Promise<void> {
       object[Symbol.dispose]();
-      await expect.poll(() => readdirSync("/proc/self/fd").length).toBeLessThanOrEqual(descriptors);
+      await until(() => readdirSync("/proc/self/fd").length <= descriptors, "the descriptors to be closed");
     }
 
     /** The verifier takes a third of a second: where a test changes nothing but counters, its program serves the next. */

@@ -6,44 +6,49 @@
 import { needWakeupFlag } from "./layout.ts";
 import type { RingMemory } from "./layout.ts";
 
-function words(memory: RingMemory): Int32Array {
-  return new Int32Array(memory.buffer);
-}
-
 /** Word index of a byte offset; offsets of the kernel are aligned to cache lines. */
 const word = (offsetBytes: number): number => offsetBytes >>> 2;
 
-/** What both kinds of producer share. The entries between `reserve` and `submit` are ours. */
-export class ProducerRing {
+/** One end of a ring: where it lies, and how far this end has come. */
+class RingEnd {
   readonly size: number;
   protected readonly words: Int32Array;
   protected readonly mask: number;
+  /** Where the entries begin. */
   protected readonly first: number;
-  /** Index of the next entry to write. */
+  protected readonly producerAt: number;
+  protected readonly consumerAt: number;
+  /** Index of the next entry of this end. */
   protected next: number;
-  readonly #producerAt: number;
-  readonly #consumerAt: number;
-  readonly #flagsAt: number;
+  protected readonly flagsAt: number;
+
+  constructor({ buffer, size, offsets }: RingMemory, end: "producer" | "consumer") {
+    this.words = new Int32Array(buffer);
+    this.size = size;
+    this.mask = size - 1;
+    this.first = word(offsets.entries);
+    this.producerAt = word(offsets.producer);
+    this.consumerAt = word(offsets.consumer);
+    this.flagsAt = word(offsets.flags);
+    this.next = Atomics.load(this.words, word(offsets[end]));
+  }
+}
+
+/** What both kinds of producer share. The entries between `reserve` and `submit` are ours. */
+export class ProducerRing extends RingEnd {
   /** The consumer's index as last read, plus the size: up to here may be written. */
   #limit: number;
 
   constructor(memory: RingMemory) {
-    this.words = words(memory);
-    this.size = memory.size;
-    this.mask = memory.size - 1;
-    this.first = word(memory.offsets.entries);
-    this.#producerAt = word(memory.offsets.producer);
-    this.#consumerAt = word(memory.offsets.consumer);
-    this.#flagsAt = word(memory.offsets.flags);
-    this.next = Atomics.load(this.words, this.#producerAt);
-    this.#limit = (Atomics.load(this.words, this.#consumerAt) + this.size) | 0;
+    super(memory, "producer");
+    this.#limit = (Atomics.load(this.words, this.consumerAt) + this.size) | 0;
   }
 
   /** How many entries may be written now, at most `wanted`. The consumer's index is read only when it must be. */
   room(wanted: number): number {
     let free = (this.#limit - this.next) | 0;
     if (free < wanted) {
-      this.#limit = (Atomics.load(this.words, this.#consumerAt) + this.size) | 0;
+      this.#limit = (Atomics.load(this.words, this.consumerAt) + this.size) | 0;
       free = (this.#limit - this.next) | 0;
     }
     return free < wanted ? free : wanted;
@@ -52,17 +57,17 @@ export class ProducerRing {
   /** Hands the next `count` entries to the consumer. */
   submit(count: number): void {
     this.next = (this.next + count) | 0;
-    Atomics.store(this.words, this.#producerAt, this.next);
+    Atomics.store(this.words, this.producerAt, this.next);
   }
 
   /** Entries handed over that the consumer has not taken yet. */
   pending(): number {
-    return (this.next - Atomics.load(this.words, this.#consumerAt)) | 0;
+    return (this.next - Atomics.load(this.words, this.consumerAt)) | 0;
   }
 
   /** Whether the kernel asks to be called before it looks at the ring again. */
   needsWakeup(): boolean {
-    return (Atomics.load(this.words, this.#flagsAt) & needWakeupFlag) !== 0;
+    return (Atomics.load(this.words, this.flagsAt) & needWakeupFlag) !== 0;
   }
 }
 
@@ -88,28 +93,12 @@ export class DescriptorProducer extends ProducerRing {
 }
 
 /** What both kinds of consumer share. Entries stay ours until `release`. */
-export class ConsumerRing {
-  readonly size: number;
-  protected readonly words: Int32Array;
-  protected readonly mask: number;
-  protected readonly first: number;
-  /** Index of the next entry to read. */
-  protected next: number;
-  readonly #producerAt: number;
-  readonly #consumerAt: number;
-  readonly #flagsAt: number;
+export class ConsumerRing extends RingEnd {
   /** The producer's index as last read. */
   #limit: number;
 
   constructor(memory: RingMemory) {
-    this.words = words(memory);
-    this.size = memory.size;
-    this.mask = memory.size - 1;
-    this.first = word(memory.offsets.entries);
-    this.#producerAt = word(memory.offsets.producer);
-    this.#consumerAt = word(memory.offsets.consumer);
-    this.#flagsAt = word(memory.offsets.flags);
-    this.next = Atomics.load(this.words, this.#consumerAt);
+    super(memory, "consumer");
     this.#limit = this.next;
   }
 
@@ -117,7 +106,7 @@ export class ConsumerRing {
   available(wanted: number): number {
     let entries = (this.#limit - this.next) | 0;
     if (entries === 0) {
-      this.#limit = Atomics.load(this.words, this.#producerAt);
+      this.#limit = Atomics.load(this.words, this.producerAt);
       entries = (this.#limit - this.next) | 0;
     }
     return entries < wanted ? entries : wanted;
@@ -126,12 +115,12 @@ export class ConsumerRing {
   /** Gives the next `count` entries back to the producer, after they were read. */
   release(count: number): void {
     this.next = (this.next + count) | 0;
-    Atomics.store(this.words, this.#consumerAt, this.next);
+    Atomics.store(this.words, this.consumerAt, this.next);
   }
 
   /** For the simulator's kernel side: whether the producer is to call us. */
   setNeedsWakeup(on: boolean): void {
-    Atomics.store(this.words, this.#flagsAt, on ? needWakeupFlag : 0);
+    Atomics.store(this.words, this.flagsAt, on ? needWakeupFlag : 0);
   }
 }
 

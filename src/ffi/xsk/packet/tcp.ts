@@ -1,24 +1,8 @@
 /** TCP (RFC 9293). Check sums: `updateChecksums` of the packet. */
-import { Header } from "./header.ts";
+import { HeaderWithPorts } from "./header-with-ports.ts";
 
-export class TcpHeader extends Header {
+export class TcpHeader extends HeaderWithPorts {
   static readonly bytes = 20;
-
-  get sourcePort(): number {
-    return this.u16(0);
-  }
-
-  set sourcePort(value: number) {
-    this.setU16(0, value);
-  }
-
-  get destinationPort(): number {
-    return this.u16(2);
-  }
-
-  set destinationPort(value: number) {
-    this.setU16(2, value);
-  }
 
   get sequence(): number {
     return this.u32(4);
@@ -60,11 +44,5 @@ export class TcpHeader extends Header {
 
   get checksum(): number {
     return this.u16(16);
-  }
-
-  swapPorts(): void {
-    const { sourcePort } = this;
-    this.sourcePort = this.destinationPort;
-    this.destinationPort = sourcePort;
   }
 }
