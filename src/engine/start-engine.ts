@@ -1,5 +1,6 @@
 /** Runs the engine in a worker thread of this process: how console and `up --foreground` start it, and how it ends. */
 import { setTimeout as setTimeoutPromise } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 import type { AetherConfig, ConfigProblem } from "../protocol/config.ts";
 import { AetherError, assertNever, toAetherError } from "../protocol/errors.ts";
@@ -42,6 +43,8 @@ const stopDeadlineMs = 120_000;
 export async function startEngine(options: StartOptions): Promise<StartResult> {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   const url = options.workerUrl ?? new URL(`./worker.${extension}`, import.meta.url);
+  // V8 forgets the compiled form of what was not run for a while: the first wake after a quiet night would compile anew.
+  setFlagsFromString("--no-flush-bytecode");
   const worker = new Worker(url, {
     name: "aether-engine",
     stdout: true,

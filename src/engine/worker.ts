@@ -1,6 +1,7 @@
 /** The engine's thread: from the order to start to the last clean-up (worker-messages.ts). */
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { parentPort } from "node:worker_threads";
+import { giveWay } from "../ffi/scheduling.ts";
 import type { AetherConfig } from "../protocol/config.ts";
 import { AetherError, toAetherError } from "../protocol/errors.ts";
 import { enginePaths, runtimeRoot } from "../protocol/paths.ts";
@@ -20,6 +21,10 @@ import type { EngineOrder, EngineReport } from "./worker-messages.ts";
 
 if (parentPort === null) throw new AetherError("AE_INTERNAL", "the engine runs in a thread of its own");
 const port = parentPort;
+// What this thread and the console's do for a wake (records, events, numbers, lines on a screen) is for later: it must not
+// interrupt the function that wakes.
+giveWay();
+giveWay(process.pid);
 const report = (message: EngineReport): void => port.postMessage(message);
 
 /** linux/capability.h */

@@ -1,4 +1,5 @@
 /** Wakes prepared ahead: who has one, who gives it up, and what a wake records. */
+import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { get } from "../helpers/clients.ts";
 import { fixture, freePort, TestEngine } from "../helpers/engine.ts";
@@ -50,6 +51,21 @@ it("warm_pool: so many for the function, none for 0, and the pool does not count
   await engine.action("three", "snapshot");
   await expect.poll(counts).toEqual([3, 0, 1]);
   expect((await get(functions[1].trigger_port)).status).toBe(200);
+});
+
+it("a restored function runs where and with the priority that it had before", async () => {
+  const functions = [await hello("hello")] as const;
+  await using engine = await TestEngine.start({ functions });
+  const ways = async (): Promise<unknown[]> => {
+    const pid = (await engine.state()).functions[0]?.instances[0]?.pid ?? 0;
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+    // proc(5): nice is field 19, policy field 41, counted from the process id.
+    return [/^Cpus_allowed:\s+(\S+)$/m.exec(status)?.[1], fields[16], fields[38]];
+  };
+  const own = /^Cpus_allowed:\s+(\S+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
+  await get(functions[0].trigger_port);
+  await expect.poll(ways).toEqual([own, "0", "0"]);
 });
 
 it("every wake leaves its phases, and their sum is the whole", async () => {

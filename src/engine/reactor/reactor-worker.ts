@@ -1,5 +1,6 @@
 /** The reactor's thread: orders in, reports out (reactor-messages.ts). */
 import { parentPort } from "node:worker_threads";
+import { scheduleAsUsual } from "../../ffi/scheduling.ts";
 import { AetherError, assertNever, toAetherError } from "../../protocol/errors.ts";
 import type { Event } from "../lifecycle/invoke.ts";
 import { Reactor } from "./reactor.ts";
@@ -7,6 +8,8 @@ import type { ReactorOrder, ReactorReport } from "./reactor-messages.ts";
 
 if (parentPort === null) throw new AetherError("AE_INTERNAL", "the reactor runs in a thread of its own");
 const port = parentPort;
+// The thread that made this one gives way; this one answers clients, and what it starts are the functions.
+scheduleAsUsual();
 const report = (message: ReactorReport): void => port.postMessage(message);
 let reactor: Reactor | null = null;
 /** Errors reported before the reactor was there to count them. */

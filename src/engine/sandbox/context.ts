@@ -11,6 +11,8 @@ export interface CriuTools {
   readonly binary: string;
   readonly version: string;
   readonly env: Readonly<Record<string, string>>;
+  /** The same for a restore; with what makes it quicker. */
+  readonly restoreEnv: Readonly<Record<string, string>>;
   /** The same for a dump; with what it needs beyond that on this machine. */
   readonly dumpEnv: Readonly<Record<string, string>>;
 }

@@ -10,6 +10,12 @@ export type OutputStream = "stdout" | "stderr";
 /** Bytes read in one turn; a function that writes without pause must not starve the others. */
 const chunkBytes = 65_536;
 
+/**
+ * For so long after a hand-over a restored function's output is not read: a handler that logs each request would be
+ * interrupted by its own log line before its answer is out. A pipe holds 64 KiB meanwhile.
+ */
+const quietMs = 20;
+
 /** The two pipes of one sandbox. */
 export class OutputPipes implements Disposable {
   readonly stdout: Fd;
@@ -18,6 +24,8 @@ export class OutputPipes implements Disposable {
   readonly names: Readonly<Record<OutputStream, string>>;
   readonly #epoll: Epoll;
   readonly #readers: Readonly<Record<OutputStream, Fd>>;
+  readonly #onChunk: (stream: OutputStream, chunk: Uint8Array) => void;
+  readonly #room: () => Promise<void> | null;
 
   /** @param room `null` while more may be read, else a promise of the time when it may */
   constructor(
@@ -32,36 +40,37 @@ export class OutputPipes implements Disposable {
     this.stderr = err.write;
     this.#readers = { stdout: out.read, stderr: err.read };
     this.names = { stdout: pipeName(out.write), stderr: pipeName(err.write) };
-    for (const stream of ["stdout", "stderr"] as const) {
-      this.#watch(stream, onChunk, room);
-    }
+    this.#onChunk = onChunk;
+    this.#room = room;
   }
 
-  #watch(
-    stream: OutputStream,
-    onChunk: (stream: OutputStream, chunk: Uint8Array) => void,
-    room: () => Promise<void> | null,
-  ): void {
+  /** Reads what comes from now on. */
+  watch(): void {
+    for (const stream of ["stdout", "stderr"] as const) this.#watch(stream);
+  }
+
+  /** The same a moment later, when the client that woke the function has its answer. */
+  watchSoon(): void {
+    setTimeout(() => this.watch(), quietMs);
+  }
+
+  #watch(stream: OutputStream): void {
     const reader = this.#readers[stream];
     if (!reader.isOpen) return;
     this.#epoll.add(reader, epollIn, (events) => {
-      this.#read(stream, events, onChunk);
-      const pause = room();
+      this.#read(stream, events);
+      const pause = this.#room();
       if (pause === null) return;
       this.#epoll.remove(reader);
-      void pause.then(() => this.#watch(stream, onChunk, room));
+      void pause.then(() => this.#watch(stream));
     });
   }
 
-  #read(
-    stream: OutputStream,
-    events: number,
-    onChunk: (stream: OutputStream, chunk: Uint8Array) => void,
-  ): void {
+  #read(stream: OutputStream, events: number): void {
     const reader = this.#readers[stream];
     const chunk = new Uint8Array(chunkBytes);
     const got = reader.read(chunk);
-    if (got !== null && got > 0) return onChunk(stream, chunk.slice(0, got));
+    if (got !== null && got > 0) return this.#onChunk(stream, chunk.slice(0, got));
     if (got === 0 || (events & epollHup) !== 0) this.#epoll.remove(reader);
   }
 
@@ -72,7 +81,7 @@ export class OutputPipes implements Disposable {
   }
 
   /** Reads what is left and closes everything. */
-  drain(onChunk: (stream: OutputStream, chunk: Uint8Array) => void): void {
+  drain(): void {
     for (const stream of ["stdout", "stderr"] as const) {
       const reader = this.#readers[stream];
       if (!reader.isOpen) continue;
@@ -81,7 +90,7 @@ export class OutputPipes implements Disposable {
         const chunk = new Uint8Array(chunkBytes);
         const got = reader.read(chunk);
         if (got === null || got === 0) break;
-        onChunk(stream, chunk.slice(0, got));
+        this.#onChunk(stream, chunk.slice(0, got));
       }
     }
     this[Symbol.dispose]();

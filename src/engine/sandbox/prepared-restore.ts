@@ -1,4 +1,6 @@
 /** A sandbox with its CRIU worker waiting for the word, made before anybody connects. */
+import { affinityOf } from "../../ffi/affinity.ts";
+import type { CpuMask } from "../../ffi/affinity.ts";
 import { openDirectory, openForWriting } from "../../ffi/fd.ts";
 import type { Fd } from "../../ffi/fd.ts";
 import { CriuWorker } from "../snapshot/criu-worker.ts";
@@ -50,6 +52,8 @@ export class PreparedRestore implements Disposable {
   readonly ring: InstanceRing | null;
   /** Host process id of the worker, looked up ahead; `null` when it was gone at once. */
   readonly workerPid: number | null;
+  /** Where the worker may run; `null` when it was gone at once. */
+  readonly affinity: CpuMask | null;
   /** How its CRIU compares programs with those of the dump. */
   readonly validate: "size" | "build-id";
   readonly #worker: CriuWorker;
@@ -67,6 +71,7 @@ export class PreparedRestore implements Disposable {
     this.pipes = pipes;
     this.#worker = worker;
     this.workerPid = hostPidOf(sandbox.initPid, worker.pid);
+    this.affinity = this.workerPid === null ? null : affinityOf(this.workerPid);
   }
 
   /** Makes the sandbox and starts the worker. Rejects with AetherError or WireError; nothing is left then. */
@@ -95,7 +100,7 @@ export class PreparedRestore implements Disposable {
       try {
         const worker = await CriuWorker.start(context.epoll, sandbox, {
           criu: context.criu.binary,
-          env: context.criu.env,
+          env: context.criu.restoreEnv,
           images,
           work,
           validate: options.validate,

@@ -4,7 +4,7 @@
  * virtual processors: 1.5 times faster with one thread, 1.6 times with eleven.
  */
 import { readdirSync } from "node:fs";
-import { affinityOf, cpusOf, currentCpu, onlyCpu, setAffinity } from "../../ffi/affinity.ts";
+import { cpusOf, currentCpu, onlyCpu, setAffinity } from "../../ffi/affinity.ts";
 import type { CpuMask } from "../../ffi/affinity.ts";
 
 /** A thread made meanwhile by one that is still bound inherits the binding: looked for again, so often at most. */
@@ -26,10 +26,9 @@ export class RestoreCpu implements Disposable {
    * Binds a CRIU worker, and with it everything it will make, to a processor without another restore, and not to the reactor's
    * own if there is a choice: what follows the answer is done there while the process begins to run. `null`: all have one, or
    * the worker is gone; it runs where the kernel likes then.
+   * @param former where it may run now
    */
-  static bind(workerPid: number): RestoreCpu | null {
-    const former = affinityOf(workerPid);
-    if (former === null) return null;
+  static bind(workerPid: number, former: CpuMask): RestoreCpu | null {
     const free = cpusOf(former).filter((cpu) => !taken.has(cpu));
     const here = currentCpu();
     const cpu = free.find((each) => each !== here) ?? free[0];

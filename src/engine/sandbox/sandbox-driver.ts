@@ -105,6 +105,7 @@ export class SandboxDriver implements InstanceDriver {
       (stream, chunk) => context.output(config.id, stream, chunk),
       () => context.outputRoom(config.id),
     );
+    pipes.watch();
     let sandbox: Sandbox | null = null;
     let ring: InstanceRing | null = null;
     try {
@@ -242,6 +243,7 @@ export class SandboxDriver implements InstanceDriver {
     const durations: number[] = [];
     for (let trial = 0; trial < trialCount; trial++) {
       using prepared = await this.#make(image, true);
+      prepared.pipes.watch();
       const { sentAtMs, answeredAtMs, failure } = await this.#timed(prepared);
       if (failure !== null) throw failure;
       // Hooks often connect to somewhere, and nothing outside answers in a trial: their failure says nothing here.
@@ -300,9 +302,14 @@ export class SandboxDriver implements InstanceDriver {
   }
 
   async wake(image: Image, options: WakeOptions): Promise<WakeResult> {
-    const run = (prepared: PreparedRestore): Promise<TimedRestore> => this.#timed(prepared);
+    let oomKills = 0;
+    const run = (prepared: PreparedRestore): Promise<TimedRestore> => {
+      const restoring = this.#timed(prepared);
+      // Read while CRIU works: a client waits for everything before that, and no instruction has run yet.
+      oomKills = this.#cgroup.oomKills();
+      return restoring;
+    };
     const { id } = this.#config;
-    const oomKills = this.#cgroup.oomKills();
     const ahead = this.#prepared.take(image) ?? (await this.#make(image, false));
     let done = await boundedRestore(id, ahead, options, run);
     // A program that was touched may have been replaced by the same again: CRIU compares the build ids then.
@@ -334,7 +341,10 @@ export class SandboxDriver implements InstanceDriver {
       restoreMs: restored.answeredAtMs - restored.sentAtMs,
       sentAtMs: restored.sentAtMs,
       answeredAtMs: restored.answeredAtMs,
-      handedOver: () => restored.cpu?.release(instance.pids()),
+      handedOver: () => {
+        restored.cpu?.release(instance.pids());
+        prepared.pipes.watchSoon();
+      },
       criu: () => readRestoreStats(this.#workDirectory),
     };
   }

@@ -106,7 +106,7 @@ export class SandboxInstance implements Instance {
     this.#cgroup.thaw();
     this.sandbox.kill();
     this.ring?.ended(crashed(this.#functionId, status));
-    this.pipes.drain((stream, chunk) => this.#context.output(this.#functionId, stream, chunk));
+    this.pipes.drain();
     return {
       pid: this.pid,
       exitCode: status.exitCode,

@@ -26,7 +26,8 @@ export async function timedRestore(
   prepared: PreparedRestore,
   around: { readonly functionId: string; readonly workDirectory: string },
 ): Promise<TimedRestore> {
-  using cpu = prepared.workerPid === null ? null : RestoreCpu.bind(prepared.workerPid);
+  const { workerPid, affinity } = prepared;
+  using cpu = workerPid === null || affinity === null ? null : RestoreCpu.bind(workerPid, affinity);
   const sentAtMs = context.monotonic();
   const ended = (rootPid: number, message: string | null): TimedRestore => {
     const answeredAtMs = context.monotonic();

@@ -11,12 +11,16 @@ const neededVersion = [4, 2] as const;
 
 /** See rootfs/criu-limits.c. */
 const limitsLibrary = `${packagePaths.programs}/aether-criu-limits.so`;
+/** See rootfs/criu-restore.c. */
+const restoreLibrary = `${packagePaths.programs}/aether-criu-restore.so`;
 /** FI_NO_BREAKPOINTS of CRIU's fault-injection.h: restored threads are stopped by ptrace alone. */
 export const noBreakpoints = { CRIU_FAULT: "130" } as const;
 
 /** The tools as the engine's settings want them. Dumps are left as they are: nobody waits for them. */
 export function tunedCriu(criu: CriuTools, engine: Pick<EngineConfig, "breakpoints">): CriuTools {
-  return engine.breakpoints === "none" ? { ...criu, env: { ...criu.env, ...noBreakpoints } } : criu;
+  return engine.breakpoints === "none"
+    ? { ...criu, restoreEnv: { ...criu.restoreEnv, ...noBreakpoints } }
+    : criu;
 }
 
 /** CAP_SYS_RESOURCE: without it a dump of another user's process needs that library. */
@@ -37,6 +41,11 @@ function isNewEnough(version: string): boolean {
   return major > neededVersion[0] || (major === neededVersion[0] && minor >= neededVersion[1]);
 }
 
+/** It answers a question that CRIU asks in a certain order: a version whose source has been read. */
+function restoreLibraryFits(version: string): boolean {
+  return /^4\.2(?:\.|$)/.test(version);
+}
+
 /**
  * @param toolsDirectory the package's own tools
  * @throws AetherError AE_CRIU_UNAVAILABLE
@@ -54,7 +63,13 @@ export function findCriu(toolsDirectory: string): CriuTools {
     const version = versionOf(binary);
     if (version !== null && isNewEnough(version)) {
       const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
-      return { binary, version, env, dumpEnv: mayReadLimits() ? env : { ...env, LD_PRELOAD: limitsLibrary } };
+      return {
+        binary,
+        version,
+        env,
+        restoreEnv: restoreLibraryFits(version) ? { ...env, LD_PRELOAD: restoreLibrary } : env,
+        dumpEnv: mayReadLimits() ? env : { ...env, LD_PRELOAD: limitsLibrary },
+      };
     }
     seen.push(`${binary} is ${version ?? "not executable"}`);
   }
