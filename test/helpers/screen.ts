@@ -36,14 +36,25 @@ export const keys = {
   backspace: "\u007f",
 };
 
-const settleMs = 60;
-const patienceMs = 4_000;
+/** Ink draws at most every 50 ms, and waits 20 ms after an escape for the rest of a sequence. */
+const turnMs = 20;
+const quietTurns = 3;
+/** A screen on which something moves is never quiet. */
+const restlessTurns = 20;
+const patienceMs = 10_000;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 class FakeStdin extends EventEmitter {
   isTTY = true;
   isRaw = false;
   #chunks: string[] = [];
+  constructor() {
+    super();
+    // As a real stream: what was typed before anybody listened is there for who begins to.
+    this.on("newListener", (event) => {
+      if (event === "readable" && this.#chunks.length > 0) queueMicrotask(() => this.emit("readable"));
+    });
+  }
   setEncoding(): this {
     return this;
   }
@@ -103,6 +114,16 @@ export function createScreen(columns: number, rows: number): Screen {
       await pause(20);
     }
   };
+  /** Until nothing was drawn for a while in which this process was not held up, by itself or by others. */
+  const settled = async (): Promise<void> => {
+    let quiet = 0;
+    for (let turn = 0; quiet < quietTurns && turn < restlessTurns; turn += 1) {
+      const [drawn, from] = [all.length, performance.now()];
+      await pause(turnMs);
+      const heldUp = performance.now() - from > 2 * turnMs;
+      quiet = heldUp || all.length !== drawn ? 0 : quiet + 1;
+    }
+  };
   return {
     stdout: stdout as unknown as NodeJS.WriteStream,
     stdin: stdin as unknown as NodeJS.ReadStream,
@@ -121,8 +142,7 @@ export function createScreen(columns: number, rows: number): Screen {
     press: async (...chunks) => {
       for (const chunk of chunks) {
         stdin.type(chunk);
-        // Ink waits 20 ms after an escape for the rest of a sequence.
-        await pause(settleMs);
+        await settled();
       }
     },
     see: (wanted) =>

@@ -14,7 +14,7 @@ describe("an engine in this process", () => {
       await using home = await cliHome();
       await writeFile(join(home.dir, "aether.yaml"), config("default"));
       const engine = home.start("--engine", "one", ...args);
-      await expect.poll(engine.output, { timeout: 5000 }).toContain("2 of 2 functions ready");
+      await expect.poll(engine.output, { timeout: 15_000 }).toContain("2 of 2 functions ready");
       engine.child.kill("SIGTERM");
       const { code, stdout, stderr } = await engine.result;
       expect(code).toBe(143);
@@ -28,7 +28,7 @@ describe("an engine in this process", () => {
     await using home = await cliHome();
     await writeFile(join(home.dir, "aether.yaml"), config("default"));
     const engine = home.start("--engine", "one", "--json");
-    await expect.poll(engine.output, { timeout: 5000 }).toContain("\n");
+    await expect.poll(engine.output, { timeout: 15_000 }).toContain("\n");
     engine.child.kill("SIGINT");
     const { code, stdout } = await engine.result;
     expect(code).toBe(130);
@@ -42,7 +42,7 @@ describe("an engine in this process", () => {
     await using home = await cliHome();
     await writeFile(join(home.dir, "aether.yaml"), config("default"));
     const engine = home.start("--engine", "stubborn", "up");
-    await expect.poll(engine.output, { timeout: 5000 }).toContain("ready");
+    await expect.poll(engine.output, { timeout: 15_000 }).toContain("ready");
     engine.child.kill("SIGINT");
     engine.child.kill("SIGINT");
     await new Promise((resolve) => setTimeout(resolve, 500));
@@ -55,12 +55,12 @@ describe("an engine in this process", () => {
     await using home = await cliHome();
     await writeFile(join(home.dir, "aether.yaml"), config("default"));
     const engine = home.start("--engine", "one", "up");
-    await expect.poll(engine.output, { timeout: 5000 }).toContain("ready");
+    await expect.poll(engine.output, { timeout: 15_000 }).toContain("ready");
     const second = await home.run("--engine", "one", "--headless");
     expect(second.code).toBe(1);
     expect(second.stderr).toContain(`process ${engine.child.pid} has held the name since`);
     const attached = home.start("--engine", "one");
-    await expect.poll(attached.output, { timeout: 5000 }).toContain("ready");
+    await expect.poll(attached.output, { timeout: 15_000 }).toContain("ready");
     expect(await home.run("--engine", "one", "down")).toMatchObject({ code: 0 });
     expect((await attached.result).code).toBe(0);
     expect((await engine.result).code).toBe(0);
@@ -98,7 +98,7 @@ describe("an engine in this process", () => {
   test("run makes an engine of its own name from a command", async ({ expect }) => {
     await using home = await cliHome();
     const engine = home.start("run", "--port", "18998", "--", "sh", "-c", "exit 0");
-    await expect.poll(engine.output, { timeout: 5000 }).toMatch(/ready|error/);
+    await expect.poll(engine.output, { timeout: 15_000 }).toMatch(/ready|error/);
     engine.child.kill("SIGTERM");
     expect((await engine.result).code).toBe(143);
     expect(await home.run("run", "--port", "18998", "--", "no-such-program")).toMatchObject({
