@@ -57,7 +57,7 @@ describe("messages", () => {
           for (const [index, parts] of left.entries()) while (parts.length > 0) take(index);
           const sorted = got.toSorted((one, other) => Number(one.requestId - other.requestId));
           expect(sorted.map(({ type, body }) => ({ type, body: [...body] }))).toEqual(
-            drafts.map(({ type, body }) => ({ type, body: [...body] })),
+            drafts.map(({ type, body }) => ({ type, body: [...lead, ...body] })),
           );
         },
       ),
