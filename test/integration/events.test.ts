@@ -127,9 +127,10 @@ describe.each(["python", "node"] as const)("an event function in %s", (id) => {
     await expect(requests.invoke(id, order({ do: "fail" }))).rejects.toMatchObject({
       code: "AE_INVOKE_FAILED",
     });
+    await engine.action(id, "snapshot");
     await expect(
       requests.invoke(id, order({ do: "sleep", seconds: 20 }, { timeoutMs: 200 })),
-    ).rejects.toMatchObject({ code: "AE_INVOKE_TIMEOUT" });
+    ).rejects.toMatchObject({ code: "AE_INVOKE_TIMEOUT", what: `${id}: no result within 200 ms` });
     await expect(requests.invoke(id, order({ do: "exit" }))).rejects.toMatchObject({
       code: "AE_INVOKE_CRASHED",
     });
@@ -147,6 +148,8 @@ describe.each(["python", "node"] as const)("an event function in %s", (id) => {
       "AE_INVOKE_CRASHED",
       "ok",
     ]);
+    expect(records.map(({ via }) => via)).toEqual(["ring", "ring", "ring", "ring"]);
+    expect(records.map(({ tier }) => tier)).toEqual([null, "snapshot", null, "snapshot"]);
   });
 
   test("an invocation that nobody waits for is recorded", async () => {

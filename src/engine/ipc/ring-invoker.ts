@@ -18,7 +18,7 @@ export interface InvocationAnswer {
 
 interface Pending {
   readonly timer: NodeJS.Timeout;
-  readonly sentAt: number;
+  readonly timeoutMs: number;
   readonly resolve: (answer: InvocationAnswer) => void;
   readonly reject: (error: AetherError) => void;
 }
@@ -61,10 +61,9 @@ export class RingInvoker {
   invoke(event: Uint8Array, encoding: BodyEncoding, timeoutMs: number): Promise<InvocationAnswer> {
     const requestId = BigInt(this.#nextId++);
     const lead = requestLead(timeoutMs, encoding);
-    const sentAt = performance.now();
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.#late(requestId, timeoutMs), timeoutMs + graceMs);
-      this.#pending.set(requestId, { timer, sentAt, resolve, reject });
+      this.#pending.set(requestId, { timer, timeoutMs, resolve, reject });
       try {
         this.#link.send({ type: "request", requestId, lead, body: event });
       } catch (error) {
@@ -92,9 +91,7 @@ export class RingInvoker {
     this.#pending.delete(message.requestId);
     clearTimeout(pending.timer);
     if (message.type === "failure")
-      return pending.reject(
-        handlerFailure(this.#functionId, message.body, performance.now() - pending.sentAt),
-      );
+      return pending.reject(handlerFailure(this.#functionId, message.body, pending.timeoutMs));
     const encoding = message.body[0] === bodyEncodings.raw ? "raw" : "json";
     pending.resolve({ encoding, body: message.body.subarray(1) });
   }
