@@ -71,6 +71,7 @@ async function readEvent(data: string | undefined): Promise<Uint8Array> {
   } catch (error) {
     throw new AetherError("AE_USAGE", `the event cannot be read from ${file}`, {
       why: error instanceof Error ? error.message : String(error),
+      hint: "After @ comes the path of a file, as --data @event.json; JSON itself is given as it is.",
     });
   }
 }

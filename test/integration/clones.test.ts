@@ -1,6 +1,6 @@
 /**
  * Clones of one image never draw the same value twice. Ten draws of each generator a clone; AETHER_TEST_CLONES=1000 is the
- * long run.
+ * long run. AETHER_TEST_NUMPY names a folder with numpy, whose global generator is drawn from then as well.
  */
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -10,6 +10,7 @@ import { fixture, freePort, TestEngine } from "../helpers/engine.ts";
 import { restless } from "../helpers/observe.ts";
 
 const clones = Number(process.env["AETHER_TEST_CLONES"] ?? 25);
+const numpy = process.env["AETHER_TEST_NUMPY"];
 const timeoutMs = Math.max(60_000, clones * 1_000);
 
 let engine: TestEngine;
@@ -27,7 +28,7 @@ beforeAll(async () => {
         id: "events-python",
         handler: { runtime: "python", entry: "app.handle" },
         cwd: fixture("events-python"),
-        env: { PATH: "/usr/bin:/bin" },
+        env: { PATH: "/usr/bin:/bin", ...(numpy === undefined ? {} : { PYTHONPATH: numpy }) },
       },
       {
         ...common,

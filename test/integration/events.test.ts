@@ -64,6 +64,13 @@ beforeAll(async () => {
         start: "running",
         idle: { suspend_after: "200ms", snapshot_after: "never" },
       }),
+      declare("node", {
+        id: "busy",
+        trigger_port: undefined,
+        start: "running",
+        connections: "close",
+        idle: { suspend_after: "500ms", snapshot_after: "never", ignore_open: true },
+      }),
       declare("node", { id: "lame", trigger_port: undefined, start: "running" }),
       {
         id: "server",
@@ -120,9 +127,10 @@ describe.each(["python", "node"] as const)("an event function in %s", (id) => {
     await expect(requests.invoke(id, order({ do: "fail" }))).rejects.toMatchObject({
       code: "AE_INVOKE_FAILED",
     });
+    await engine.action(id, "snapshot");
     await expect(
       requests.invoke(id, order({ do: "sleep", seconds: 20 }, { timeoutMs: 200 })),
-    ).rejects.toMatchObject({ code: "AE_INVOKE_TIMEOUT" });
+    ).rejects.toMatchObject({ code: "AE_INVOKE_TIMEOUT", what: `${id}: no result within 200 ms` });
     await expect(requests.invoke(id, order({ do: "exit" }))).rejects.toMatchObject({
       code: "AE_INVOKE_CRASHED",
     });
@@ -140,6 +148,8 @@ describe.each(["python", "node"] as const)("an event function in %s", (id) => {
       "AE_INVOKE_CRASHED",
       "ok",
     ]);
+    expect(records.map(({ via }) => via)).toEqual(["ring", "ring", "ring", "ring"]);
+    expect(records.map(({ tier }) => tier)).toEqual([null, "snapshot", null, "snapshot"]);
   });
 
   test("an invocation that nobody waits for is recorded", async () => {
@@ -177,6 +187,27 @@ test("somebody who waits for a result keeps a function awake; when nobody does, 
     .filter((event) => event.type === "transition" && event.functionId === "sleepy");
   expect(suspends).toHaveLength(1);
   await engine.settled("sleepy", "Suspended");
+});
+
+test("an invocation keeps a function awake that ignores open connections, and no order for a snapshot loses its result", async () => {
+  await engine.settled("busy", "Suspended");
+  const from = engine.events.length;
+  const work = order({ do: "sleep", seconds: 1.5 });
+  const { id: unwaited } = await requests.invokeAsync("busy", work);
+  await until(async () => (await engine.function("busy")).state === "Running", "the event to wake it");
+  await expect(engine.action("busy", "snapshot")).rejects.toMatchObject({
+    code: "AE_CONNECTIONS_OPEN",
+    why: "it is at work on 1 invocation",
+  });
+  const record = async () => (await requests.invocations("busy", 5)).find(({ id }) => id === unwaited);
+  await until(async () => (await record())?.status === "ok", "the invocation to end");
+  const suspends = engine.events
+    .slice(from)
+    .filter(
+      (event) => event.type === "transition" && event.functionId === "busy" && event.to === "Suspended",
+    );
+  expect(suspends).toEqual([]);
+  await engine.settled("busy", "Suspended");
 });
 
 test("a hook that fails after a restore ends the instance, and says why", async () => {

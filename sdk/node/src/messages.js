@@ -8,32 +8,40 @@ export const types = { request: 1, response: 2, failure: 3, cancel: 4 };
 export const encodings = { json: 0, raw: 1 };
 
 /** @typedef {{ type: number, requestId: bigint, body: Uint8Array }} Message */
+/**
+ * `lead` is one byte before the body, so that the body need not be copied for it; null: none.
+ * @typedef {{ type: number, requestId: bigint, lead: number | null, body: Uint8Array }} OutgoingMessage
+ */
+
+const head = new Uint8Array(headerBytes + 1);
+const headView = new DataView(head.buffer);
 
 /**
- * The entries a message takes; `lead` comes before the body, so that the body need not be copied for one byte.
- * @param {{ type: number, requestId: bigint, lead: number | null, body: Uint8Array }} message
- * @param {number} limit
- * @returns {Uint8Array[]}
+ * @param {OutgoingMessage} message
+ * @param {number} limit of the ring's payloads
  */
-export function parts({ type, requestId, lead, body }, limit) {
-  const room = limit - headerBytes;
+export function partCount({ lead, body }, limit) {
+  return Math.max(1, Math.ceil(((lead === null ? 0 : 1) + body.length) / (limit - headerBytes)));
+}
+
+/**
+ * Writes one part of a message, straight into the ring; false when there is no room.
+ * @param {import("./ring.js").Producer} producer
+ * @param {OutgoingMessage} message
+ * @param {number} index
+ */
+export function writePart(producer, { type, requestId, lead, body }, index) {
+  const room = producer.limit - headerBytes;
   const leadBytes = lead === null ? 0 : 1;
-  const total = leadBytes + body.length;
-  /** @type {Uint8Array[]} */
-  const entries = [];
-  for (let start = 0; start === 0 || start < total; start += room) {
-    const end = Math.min(start + room, total);
-    const entry = Buffer.allocUnsafe(headerBytes + end - start);
-    entry[0] = version;
-    entry[1] = type | (end < total ? more : 0);
-    entry.writeBigUInt64LE(requestId, 2);
-    if (start === 0 && lead !== null) entry[headerBytes] = lead;
-    const from = Math.max(0, start - leadBytes);
-    const piece = body.length === end - leadBytes && from === 0 ? body : body.subarray(from, end - leadBytes);
-    entry.set(piece, start === 0 ? headerBytes + leadBytes : headerBytes);
-    entries.push(entry);
-  }
-  return entries;
+  // Places in the body: the first part is shorter by the lead.
+  const start = Math.max(0, index * room - leadBytes);
+  const end = Math.min((index + 1) * room - leadBytes, body.length);
+  head[0] = version;
+  head[1] = type | (end < body.length ? more : 0);
+  headView.setBigUint64(2, requestId, true);
+  if (lead !== null) head[headerBytes] = lead;
+  const piece = start === 0 && end === body.length ? body : body.subarray(start, end);
+  return producer.tryWrite(piece, head, headerBytes + (index === 0 ? leadBytes : 0));
 }
 
 /** Puts messages together from their parts. */
@@ -44,19 +52,21 @@ export class Assembler {
   }
 
   /**
-   * Takes one entry, which the ring may overwrite afterwards; the message it completes, else null.
+   * Takes one entry; the message it completes, else null. The body of a message in one piece is the entry's own memory,
+   * which the ring overwrites once the entry was given back.
    * @param {Uint8Array} entry
    * @returns {Message | null}
    */
   take(entry) {
     if (entry.length < headerBytes || entry[0] !== version)
       throw new RingError("CorruptedData", `a message of ${entry.length} bytes, version ${entry[0]}`);
-    const own = Buffer.from(entry);
-    const typed = own[1];
-    const requestId = own.readBigUInt64LE(2);
-    const piece = own.subarray(headerBytes);
+    const view = Buffer.from(entry.buffer, entry.byteOffset, entry.length);
+    const typed = view[1];
+    const requestId = view.readBigUInt64LE(2);
     const pieces = this.begun.get(requestId);
-    if (pieces === undefined && (typed & more) === 0) return { type: typed, requestId, body: piece };
+    if (pieces === undefined && (typed & more) === 0)
+      return { type: typed, requestId, body: view.subarray(headerBytes) };
+    const piece = Buffer.from(view.subarray(headerBytes));
     if (pieces === undefined) this.begun.set(requestId, [piece]);
     else pieces.push(piece);
     if ((typed & more) !== 0) return null;

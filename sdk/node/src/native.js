@@ -34,6 +34,7 @@ function load() {
     fcntl: libc.func("int fcntl(int, int, ...)"),
     read: libc.func("int64 read(int, void*, size_t)"),
     write: libc.func("int64 write(int, void*, size_t)"),
+    yield: libc.func("int sched_yield()"),
     randPoll: null,
   };
   // A thread that ends unloads koffi before libuv closes its poll handles: the process would die of SIGSEGV at its exit.
@@ -102,4 +103,9 @@ export function reseedOpenssl() {
   const here = load();
   here.randPoll ??= here.koffi.load(null).func("int RAND_poll()");
   if (here.randPoll() !== 1) throw new Error("OpenSSL could not be seeded anew (RAND_poll)");
+}
+
+/** Lets another thread run that waits for this processor, if there is one. */
+export function yieldProcessor() {
+  native.yield();
 }

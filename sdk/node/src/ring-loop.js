@@ -2,11 +2,17 @@
 import { channel, registered } from "./channel.js";
 import { TimeLimit, logFailure } from "./handler.js";
 import { obey } from "./hooks.js";
-import { Assembler, encodings, parts, types } from "./messages.js";
+import { Assembler, encodings, partCount, types, writePart } from "./messages.js";
+import { yieldProcessor } from "./native.js";
 import { refresh } from "./reseed.js";
 
 /** How long the loop looks at the ring without sleeping when events have come quickly of late. */
-const spinUs = 50;
+const spinUs = 100;
+/** A look that took so long lost the processor to others. */
+const lateUs = 8 * spinUs;
+/** How many times in a row it sleeps at once after vain looks, and after one that came late. */
+const maxPassed = 8;
+const passedWhenLate = 32;
 const entriesPerTurn = 64;
 
 export class RingLoop {
@@ -23,7 +29,7 @@ export class RingLoop {
     this.consumer = consumer;
     this.producer = producer;
     this.assembler = new Assembler();
-    /** @type {Uint8Array[]} */
+    /** @type {{ message: import("./messages.js").OutgoingMessage, parts: number, next: number }[]} */
     this.outgoing = [];
     /** @type {Set<bigint>} */
     this.cancelled = new Set();
@@ -53,23 +59,27 @@ export class RingLoop {
     this.again();
   }
 
-  /** Where both sides share a processor, looking takes the time the other one needs: a vain look is paid with abstinence. */
+  /**
+   * Looks on for a moment, giving way to others at each look. A vain look is paid with abstinence, and so is one that took
+   * far longer than meant: others wanted this processor, and the doorbell gets it back sooner.
+   */
   spin() {
     if (this.pass > 0) {
       this.pass -= 1;
       return false;
     }
-    const until = performance.now() + spinUs / 1000;
+    const startedAt = performance.now();
+    let tookUs = 0;
+    let found = false;
     do {
-      for (let look = 0; look < 16; look++)
-        if (this.consumer.hasEntry) {
-          this.misses = 0;
-          return true;
-        }
-    } while (performance.now() < until);
-    this.misses = Math.min(this.misses + 1, 6);
-    this.pass = 2 ** this.misses;
-    return false;
+      for (let look = 0; look < 16 && !found; look++) found = this.consumer.stirs;
+      if (!found) yieldProcessor();
+      tookUs = (performance.now() - startedAt) * 1000;
+    } while (!found && tookUs < spinUs);
+    this.misses = found ? 0 : this.misses + 1;
+    const vain = found ? 0 : Math.min(2 ** (this.misses - 1), maxPassed);
+    this.pass = tookUs > lateUs ? passedWhenLate : vain;
+    return found;
   }
 
   rest() {
@@ -89,34 +99,40 @@ export class RingLoop {
     const view = this.consumer.tryView();
     if (view === null) return false;
     const message = this.assembler.take(view);
+    // The event is made before the entry is given back, and the handler is called after it.
+    const job = message?.type === types.request ? this.jobOf(message) : null;
     this.consumer.advance();
     this.here.consumed();
-    if (message === null) return true;
-    if (message.type === types.cancel) this.cancelled.add(message.requestId);
-    if (message.type === types.request) this.start(message);
+    if (message?.type === types.cancel) this.cancelled.add(message.requestId);
+    if (job !== null) this.runner.start(job);
     return true;
   }
 
-  /** @param {import("./messages.js").Message} message */
-  start({ requestId, body }) {
+  /**
+   * A request as an event; null: it was none, and has been answered.
+   * @param {import("./messages.js").Message} message
+   * @returns {import("./handler.js").Job | null}
+   */
+  jobOf({ requestId, body }) {
     const head = Buffer.from(body.buffer, body.byteOffset, body.length);
     const asked = head.readUInt32LE(0);
-    const raw = head[4] === encodings.raw;
-    const data = head.subarray(5);
     const name = requestId.toString(16).padStart(16, "0");
     /** @type {unknown} */
-    let event = data;
+    let event;
     try {
-      if (!raw) event = data.length === 0 ? null : JSON.parse(data.toString("utf8"));
+      // Bytes become the handler's own, who may keep them; JSON is read where it lies.
+      if (head[4] === encodings.raw) event = Buffer.from(head.subarray(5));
+      else event = head.length === 5 ? null : JSON.parse(head.toString("utf8", 5));
     } catch (error) {
-      return this.answer(requestId, name, { ok: false, error });
+      this.answer(requestId, name, { ok: false, error });
+      return null;
     }
-    this.runner.start({
+    return {
       requestId: name,
       event,
       timeoutMs: asked === 0 ? this.timeoutMs : Math.min(asked, this.timeoutMs),
       done: (outcome) => this.answer(requestId, name, outcome),
-    });
+    };
   }
 
   /**
@@ -162,24 +178,27 @@ export class RingLoop {
     this.send({ type: types.failure, requestId, lead: null, body });
   }
 
-  /** @param {Parameters<typeof parts>[0]} message */
+  /** @param {import("./messages.js").OutgoingMessage} message */
   send(message) {
-    for (const part of parts(message, this.producer.limit))
-      if (this.outgoing.length > 0 || !this.producer.tryWrite(part)) this.outgoing.push(part);
-    this.here.wrote();
-    if (this.outgoing.length > 0) this.flush();
+    this.outgoing.push({ message, parts: partCount(message, this.producer.limit), next: 0 });
+    if (this.outgoing.length === 1) this.flush();
+    // What could not be written at once is written later: by then the handler may have changed its bytes.
+    const last = this.outgoing.at(-1);
+    if (last?.message === message) last.message = { ...message, body: Buffer.from(message.body) };
   }
 
   flush() {
     let wrote = false;
-    for (let part = this.outgoing[0]; part !== undefined; part = this.outgoing[0]) {
-      if (!this.producer.tryWrite(part)) {
+    for (let entry = this.outgoing[0]; entry !== undefined; entry = this.outgoing[0]) {
+      if (!writePart(this.producer, entry.message, entry.next)) {
         this.here.wantsSpace(true);
-        if (!this.producer.tryWrite(part)) break;
+        // Room may have been made just before the wish could be seen.
+        if (!writePart(this.producer, entry.message, entry.next)) break;
         this.here.wantsSpace(false);
       }
-      this.outgoing.shift();
       wrote = true;
+      entry.next += 1;
+      if (entry.next === entry.parts) this.outgoing.shift();
     }
     if (wrote) this.here.wrote();
   }

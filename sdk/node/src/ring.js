@@ -80,9 +80,13 @@ function viewsOf(memory) {
     bytes: new Uint8Array(memory),
     words: new Uint32Array(memory, 0, memory.byteLength >>> 2),
     positions,
+    /** The positions in halves, the lower one first. */
+    lows: new Int32Array(memory, 0, 6),
     capacity: bytes,
   };
 }
+
+const nothing = new Uint8Array(0);
 
 /** The writing end. */
 export class Producer {
@@ -99,11 +103,14 @@ export class Producer {
   }
 
   /**
-   * Writes one entry; false when there is no room just now.
+   * Writes one entry; false when there is no room just now. What stands before the payload is given apart, so that a long
+   * payload is copied once, into the ring.
    * @param {Uint8Array} payload
+   * @param {Uint8Array} lead
+   * @param {number} leadBytes how much of `lead` counts
    */
-  tryWrite(payload) {
-    const { length } = payload;
+  tryWrite(payload, lead = nothing, leadBytes = lead.length) {
+    const length = leadBytes + payload.length;
     if (length > this.limit)
       throw new RingError("PayloadTooLarge", `a payload of ${length} bytes; the limit is ${this.limit}`, {
         size: length,
@@ -122,10 +129,12 @@ export class Producer {
       this.offset = 0;
     }
     const at = headerBytes + this.offset;
-    bytes.set(payload, at + entryHeaderBytes);
-    for (let pad = at + entryHeaderBytes + length; pad < at + needed; pad++) bytes[pad] = 0;
+    const body = at + entryHeaderBytes;
+    for (let index = 0; index < leadBytes; index++) bytes[body + index] = lead[index];
+    if (payload.length > 0) bytes.set(payload, body + leadBytes);
+    for (let pad = body + length; pad < at + needed; pad++) bytes[pad] = 0;
     words[at >>> 2] = length;
-    words[(at >>> 2) + 1] = crc32(bytes, words, at + entryHeaderBytes, length);
+    words[(at >>> 2) + 1] = crc32(bytes, words, body, length);
     this.offset = (this.offset + needed) & (this.capacity - 1);
     this.head += skipped + needed;
     Atomics.store(this.positions, head, BigInt(this.head));
@@ -137,10 +146,11 @@ export class Producer {
 export class Consumer {
   /** @param {ArrayBuffer} memory */
   constructor(memory) {
-    const { bytes, words, positions, capacity } = viewsOf(memory);
+    const { bytes, words, positions, lows, capacity } = viewsOf(memory);
     this.bytes = bytes;
     this.words = words;
     this.positions = positions;
+    this.lows = lows;
     this.capacity = capacity;
     this.tail = Number(Atomics.load(this.positions, tail));
     this.offset = this.tail % this.capacity;
@@ -152,6 +162,11 @@ export class Consumer {
   get hasEntry() {
     if (this.seen === this.tail) this.seen = Number(Atomics.load(this.positions, head));
     return this.seen !== this.tail;
+  }
+
+  /** Whether the writer's position has moved: what a loop can ask for ever without making garbage. */
+  get stirs() {
+    return Atomics.load(this.lows, head * 2) !== (this.tail | 0);
   }
 
   /**

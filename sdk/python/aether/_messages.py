@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from struct import Struct
-from typing import Dict, Final, Iterator, List, NamedTuple, Optional
+from typing import Dict, Final, Iterator, List, NamedTuple, Optional, Tuple
 
 from ._ring import CorruptedData
 
@@ -25,16 +25,23 @@ class Message(NamedTuple):
     body: bytes
 
 
-def parts(message: Message, limit: int) -> Iterator[bytes]:
-    """The entries a message takes."""
+#: What stands before a piece of a body in the ring, and the piece.
+Entry = Tuple[bytes, bytes]
+
+
+def entries(message: Message, lead: bytes, limit: int) -> Iterator[Entry]:
+    """The entries a message takes; `lead` stands before the body, which need not be copied for it."""
     room = limit - HEADER_BYTES
     body = message.body
-    if len(body) <= room:
-        yield header.pack(VERSION, message.type, message.request_id) + body
+    if len(lead) + len(body) <= room:
+        yield header.pack(VERSION, message.type, message.request_id) + lead, body
         return
-    for start in range(0, len(body), room):
-        more = MORE if start + room < len(body) else 0
-        yield header.pack(VERSION, message.type | more, message.request_id) + body[start : start + room]
+    start = 0
+    while start < len(body):
+        end = start + room - len(lead)
+        more = MORE if end < len(body) else 0
+        yield header.pack(VERSION, message.type | more, message.request_id) + lead, body[start:end]
+        start, lead = end, b""
 
 
 class Assembler:

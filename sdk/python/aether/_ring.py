@@ -14,6 +14,8 @@ ENTRY_HEADER_BYTES: Final = 8
 SKIP: Final = 0xFFFFFFFF
 MIN_CAPACITY: Final = 4096
 MAX_PAYLOAD: Final = 65536
+#: Up to here joining lead and payload is quicker than writing both.
+JOIN_BYTES: Final = 2048
 
 _entry = Struct("<II")
 _zeros: Final = bytes(8)
@@ -101,9 +103,15 @@ class Producer:
         self._head: int = self._words[0]
         self._fence = Fence()
 
-    def try_write(self, payload: bytes) -> bool:
-        """Writes one entry; False when there is no room just now. Raises PayloadTooLarge, CorruptedData."""
-        size = len(payload)
+    def try_write(self, payload: bytes, lead: bytes = b"") -> bool:
+        """Writes one entry; False when there is no room just now. Raises PayloadTooLarge, CorruptedData.
+
+        `lead` stands before the payload and is given apart, so that a long payload is copied once, into the ring.
+        """
+        if lead and len(payload) <= JOIN_BYTES:
+            payload = lead + payload
+            lead = b""
+        size = len(lead) + len(payload)
         if size > self.limit:
             raise PayloadTooLarge(size, self.limit)
         memory, words, head, capacity = self._memory, self._words, self._head, self.capacity
@@ -119,8 +127,12 @@ class Producer:
             _entry.pack_into(memory, HEADER_BYTES + offset, SKIP, 0)
             offset = 0
         at = HEADER_BYTES + offset
-        _entry.pack_into(memory, at, size, crc32(payload))
-        memory[at + 8 : at + 8 + size] = payload
+        if lead:
+            _entry.pack_into(memory, at, size, crc32(payload, crc32(lead)))
+            memory[at + 8 : at + 8 + len(lead)] = lead
+        else:
+            _entry.pack_into(memory, at, size, crc32(payload))
+        memory[at + 8 + len(lead) : at + 8 + size] = payload
         pad = needed - 8 - size
         if pad:
             memory[at + 8 + size : at + needed] = _zeros[:pad]

@@ -17,11 +17,13 @@ from ._messages import (
     RESPONSE,
     VERSION,
     Message,
-    parts,
+    entries,
     request_head,
     request_start,
 )
 from ._server_state import ServerState
+
+JSON_LEAD, RAW_LEAD = bytes((JSON,)), bytes((RAW,))
 
 
 class RingSide(ServerState):
@@ -30,16 +32,21 @@ class RingSide(ServerState):
         assert here is not None
         if self._outgoing:
             self._write_ring()
-        entry = here.rings[0].try_read()
-        if entry is None:
+        requests = here.rings[0]
+        view = requests.try_view()
+        if view is None:
             return False
         version, typed, request_id, timeout_ms, encoding = 0, 0, 0, 0, 0
-        if len(entry) >= request_start.size:
-            version, typed, request_id, timeout_ms, encoding = request_start.unpack_from(entry)
+        if len(view) >= request_start.size:
+            version, typed, request_id, timeout_ms, encoding = request_start.unpack_from(view)
         if version == VERSION and typed == REQUEST and not self._assembler.busy:
-            # A request in one piece. Whether the engine waits for room is looked at after the answer.
-            self._request(request_id, timeout_ms, encoding, entry[request_start.size :])
+            # A request in one piece, copied once. Whether the engine waits for room is looked at after the answer.
+            data = bytes(view[request_start.size :])
+            requests.advance()
+            self._request(request_id, timeout_ms, encoding, data)
         else:
+            entry = bytes(view)
+            requests.advance()
             message = self._assembler.take(entry)
             if message is not None and message.type == CANCEL:
                 self._cancelled.add(message.request_id)
@@ -61,14 +68,14 @@ class RingSide(ServerState):
             return
         self._start(job, event)
 
-    def _send(self, message: Message) -> None:
+    def _send(self, message: Message, lead: bytes = b"") -> None:
         here = self._channel
         if here is None:
             return
         producer = here.rings[1]
-        for part in parts(message, producer.limit):
-            if self._outgoing or not producer.try_write(part):
-                self._outgoing.append(part)
+        for piece_lead, piece in entries(message, lead, producer.limit):
+            if self._outgoing or not producer.try_write(piece, piece_lead):
+                self._outgoing.append((piece_lead, piece))
         if self._outgoing:
             self._write_ring()
         here.wrote()
@@ -79,9 +86,10 @@ class RingSide(ServerState):
         producer = here.rings[1]
         wrote = False
         while self._outgoing:
-            if not producer.try_write(self._outgoing[0]):
+            lead, piece = self._outgoing[0]
+            if not producer.try_write(piece, lead):
                 here.wants_space(True)
-                if not producer.try_write(self._outgoing[0]):
+                if not producer.try_write(piece, lead):
                     break
                 here.wants_space(False)
             self._outgoing.popleft()
@@ -98,11 +106,11 @@ class RingSide(ServerState):
             try:
                 value = outcome.value
                 if isinstance(value, (bytes, bytearray, memoryview)):
-                    return self._send(Message(RESPONSE, ring_id, bytes((RAW,)) + bytes(value)))
+                    return self._send(Message(RESPONSE, ring_id, bytes(value)), RAW_LEAD)
                 if not job.raw or value is not None:
                     encoded = json.dumps(value, default=_plain).encode()
-                    return self._send(Message(RESPONSE, ring_id, bytes((JSON,)) + encoded))
-                return self._send(Message(RESPONSE, ring_id, bytes((RAW,))))
+                    return self._send(Message(RESPONSE, ring_id, encoded), JSON_LEAD)
+                return self._send(Message(RESPONSE, ring_id, b""), RAW_LEAD)
             except (TypeError, ValueError) as problem:
                 error = problem
                 log_failure(job, problem)

@@ -15,7 +15,12 @@ from ._ring_side import RingSide
 from ._server_state import BELL, LISTENER, WAKE
 
 #: How long the loop looks at the ring without sleeping when answers have come quickly of late.
-SPIN_NS = 50_000
+SPIN_NS = 100_000
+#: A look that took so long lost the processor to others.
+LATE_NS = 8 * SPIN_NS
+#: How many times in a row it sleeps at once after vain looks, and after one that came late.
+MAX_PASSED = 8
+PASSED_WHEN_LATE = 32
 EVENTS_PER_TURN = 64
 
 
@@ -73,23 +78,25 @@ class Server(RingSide, HttpSide, HandlerSide):
             _reseed.refresh()
 
     def _spin(self) -> bool:
-        """Looks on for a moment. Where both sides share a processor, that takes the time the other one needs: a vain look
-        is paid with abstinence."""
+        """Looks on for a moment, giving way to others at each look. A vain look is paid with abstinence, and so is one that
+        took far longer than meant: others wanted this processor, and the doorbell gets it back sooner."""
         here = self._channel
         if here is None:
             return False
         if self._pass > 0:
             self._pass -= 1
             return False
-        until = time.monotonic_ns() + SPIN_NS
         words, tail = here.rings[0].watch
-        while time.monotonic_ns() < until:
-            if words[0] != tail:
-                self._misses = 0
-                return True
-        self._misses = min(self._misses + 1, 6)
-        self._pass = 2**self._misses
-        return False
+        clock, give_way = time.monotonic_ns, os.sched_yield
+        started_at = now = clock()
+        while words[0] == tail and now - started_at < SPIN_NS:
+            give_way()
+            now = clock()
+        found = words[0] != tail
+        self._misses = 0 if found else self._misses + 1
+        vain = 0 if found else min(2 ** (self._misses - 1), MAX_PASSED)
+        self._pass = PASSED_WHEN_LATE if now - started_at > LATE_NS else vain
+        return found
 
     def _wait(self, timeout: Optional[float] = None) -> None:
         if self._running and timeout is None:

@@ -12,7 +12,7 @@ from typing import Any, Deque, Dict, Optional
 from ._channel import Channel, channel
 from ._http import Connection
 from ._jobs import Handler, Job, Outcome, arity, is_async
-from ._messages import Assembler
+from ._messages import Assembler, Entry
 
 NEVER = float("inf")
 
@@ -39,7 +39,7 @@ class ServerState:
         self._running: Dict[int, Job] = {}
         self._waiting: Deque["tuple[Job, Any]"] = deque()
         self._done: Deque["tuple[Job, Outcome]"] = deque()
-        self._outgoing: Deque[bytes] = deque()
+        self._outgoing: Deque[Entry] = deque()
         self._cancelled: "set[int]" = set()
         self._draining = False
         self._misses = 0

@@ -34,7 +34,7 @@ export async function readEvent(request: IncomingMessage): Promise<Pick<InvokeOr
   } catch (error) {
     throw new AetherError("AE_USAGE", "the event is not JSON", {
       why: error instanceof Error ? error.message : String(error),
-      hint: "Send bytes as application/octet-stream (`aether invoke --raw`).",
+      hint: `Write JSON, as '{"name": "world"}'. What is none is sent with \`aether invoke --raw\`, or as application/octet-stream.`,
     });
   }
   return { event, encoding: "json" };

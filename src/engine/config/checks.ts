@@ -64,11 +64,17 @@ function contradictions(entry: FunctionDraft, dataPlane: Draft["engine"]["data_p
     void found.push(contradiction(at(entry, ...field), message, hint));
   if (!written.has("command") && !written.has("handler")) {
     const hint =
-      "Name a program, such as python3 handler.py; or a handler: {runtime: python, entry: app.handle}.";
-    found.push(finding("AE_CONFIG_MISSING_FIELD", at(entry, "command"), "command is missing", hint));
+      "Name a program, such as command: python3 handler.py; or one function of a file, such as handler: {runtime: python, entry: app.handle}.";
+    found.push(
+      finding("AE_CONFIG_MISSING_FIELD", at(entry, "command"), "command or handler is missing", hint),
+    );
   }
   if (written.has("command") && written.has("handler"))
-    add(["handler"], "handler contradicts command: Aether brings the program", "Remove one of the two.");
+    add(
+      ["handler"],
+      "command and handler are both given: with a handler, Aether brings the program",
+      "Remove one of the two.",
+    );
   const suspend = fields.idle?.suspend_after;
   const snapshot = fields.idle?.snapshot_after;
   if (typeof suspend === "number" && typeof snapshot === "number" && snapshot < suspend) {

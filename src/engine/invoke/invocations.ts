@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { AetherError, toAetherError } from "../../protocol/errors.ts";
 import type { InvocationRecord, InvokeOrder, InvokeResponse } from "../../protocol/invocations.ts";
+import { wakeTiers } from "../../protocol/states.ts";
 import type { Delivered, Event } from "../lifecycle/invoke.ts";
 import { defaultTimeoutMs } from "../lifecycle/invoke.ts";
 import { callHttp } from "./http-call.ts";
@@ -83,7 +84,8 @@ export class Invocations {
       const failure = toAetherError(error, `${functionId}: the invocation failed`);
       const { code, message } = failure;
       const durationMs = monotonic() - startedAt;
-      store.end(id, { durationMs, tier: tier(), via: via(), status: "error", error: { code, message } });
+      const woken = delivered === null ? wokenBefore(failure) : { tier: tier(), via: via() };
+      store.end(id, { durationMs, ...woken, status: "error", error: { code, message } });
       throw failure;
     }
   }
@@ -97,6 +99,12 @@ export class Invocations {
     await Promise.race([Promise.allSettled([...this.#running]), late]);
     clearTimeout(timer);
   }
+}
+
+/** What a failure of the event itself says of the wake before it (lifecycle/invoke.ts); nothing, when the wake failed. */
+function wokenBefore(failure: AetherError): Pick<InvocationRecord, "tier" | "via"> {
+  const { tier, via } = failure.data;
+  return { tier: wakeTiers.find((each) => each === tier) ?? null, via: via === "ring" ? "ring" : null };
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -10,10 +10,10 @@ export function invokeTimeout(functionId: string, timeoutMs: number): AetherErro
   });
 }
 
-/** What a handler said of its own failure. */
-export function handlerFailure(functionId: string, body: Uint8Array, tookMs: number): AetherError {
+/** What a handler said of its own failure. `timeoutMs` is the limit that it was given. */
+export function handlerFailure(functionId: string, body: Uint8Array, timeoutMs: number): AetherError {
   const facts = readFailure(body);
-  if (facts.errorType === "TimeLimit") return invokeTimeout(functionId, Math.round(tookMs));
+  if (facts.errorType === "TimeLimit") return invokeTimeout(functionId, timeoutMs);
   return new AetherError("AE_INVOKE_FAILED", `${functionId}: the handler failed`, {
     why: `${facts.errorType}: ${facts.errorMessage}`,
     hint: `Its log has the details: \`aether logs ${functionId}\`.`,

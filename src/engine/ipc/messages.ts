@@ -30,22 +30,44 @@ export interface RingMessage {
   readonly body: Uint8Array;
 }
 
-/** Number of parts a body takes in a ring of that payload limit. */
-export function partCount(bodyBytes: number, payloadLimitBytes: number): number {
-  return Math.max(1, Math.ceil(bodyBytes / (payloadLimitBytes - messageHeaderBytes)));
+/** A message to be sent; `lead` stands before the body, which need not be copied for it. */
+export interface OutgoingMessage extends RingMessage {
+  readonly lead: Uint8Array;
 }
 
-/** One part of a message, ready to be written. */
-export function encodePart(message: RingMessage, index: number, payloadLimitBytes: number): Uint8Array {
-  const room = payloadLimitBytes - messageHeaderBytes;
-  const start = index * room;
-  const end = Math.min(start + room, message.body.length);
-  const part = Buffer.allocUnsafe(messageHeaderBytes + end - start);
-  part[0] = messageVersion;
-  part[1] = messageTypes[message.type] | (end < message.body.length ? more : 0);
-  part.writeBigUInt64LE(message.requestId, 2);
-  part.set(start === 0 && end === message.body.length ? message.body : message.body.subarray(start, end), 10);
-  return part;
+/** What takes the parts: a ring, which copies both. */
+export interface PartWriter {
+  readonly payloadLimitBytes: number;
+  tryWrite(payload: Uint8Array, lead: Uint8Array, leadBytes: number): boolean;
+}
+
+/** Longest `lead`, bytes. */
+export const maxLeadBytes = 16;
+const head = new Uint8Array(messageHeaderBytes + maxLeadBytes);
+const headView = new DataView(head.buffer);
+
+/** Number of parts a message takes, `bytes` being lead and body, in a ring of that payload limit. */
+export function partCount(bytes: number, payloadLimitBytes: number): number {
+  return Math.max(1, Math.ceil(bytes / (payloadLimitBytes - messageHeaderBytes)));
+}
+
+/** Writes one part of a message; false when there is no room. */
+export function writePart(writer: PartWriter, message: OutgoingMessage, index: number): boolean {
+  const { type, requestId, lead, body } = message;
+  const room = writer.payloadLimitBytes - messageHeaderBytes;
+  // Places in the body: the first part is shorter by the lead.
+  const start = Math.max(0, index * room - lead.length);
+  const end = Math.min((index + 1) * room - lead.length, body.length);
+  head[0] = messageVersion;
+  head[1] = messageTypes[type] | (end < body.length ? more : 0);
+  headView.setBigUint64(2, requestId, true);
+  let headBytes = messageHeaderBytes;
+  if (index === 0) {
+    head.set(lead, messageHeaderBytes);
+    headBytes += lead.length;
+  }
+  const piece = start === 0 && end === body.length ? body : body.subarray(start, end);
+  return writer.tryWrite(piece, head, headBytes);
 }
 
 export interface MessageLimits {

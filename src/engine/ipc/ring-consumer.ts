@@ -1,4 +1,5 @@
 /** The reading end of a ring whose writer is not trusted: an entry is copied first, and the copy is checked. */
+import { crc32 as zlibCrc32 } from "node:zlib";
 import { AetherError } from "../../protocol/errors.ts";
 import { crc32 } from "./crc32.ts";
 import {
@@ -15,9 +16,11 @@ import {
 } from "./ring-layout.ts";
 import type { RingViews } from "./ring-layout.ts";
 
-/** One for all rings of a thread: an entry is copied here, checked, and handed on. */
+/** One for all rings of a thread: a short entry is copied here, checked, and handed on. */
 const scratchBytes = new Uint8Array(maxPayloadBytes + 8);
 const scratchWords = new Uint32Array(scratchBytes.buffer);
+/** From here on an entry is copied straight into the memory that is handed out. */
+const longBytes = 1_024;
 
 export class RingConsumer {
   readonly capacityBytes: number;
@@ -27,6 +30,9 @@ export class RingConsumer {
   #offset: number;
   /** The writer's position when it was last looked at. */
   #head: number;
+  /** Where the entry stands that was found last, a skip before it counted in. */
+  #foundTail = 0;
+  #foundOffset = 0;
   #failure: AetherError | null = null;
 
   /**
@@ -55,14 +61,29 @@ export class RingConsumer {
     return this.#head !== this.#tail;
   }
 
+  /** Whether the writer's position has moved, whatever it says: what a loop can ask for ever without making garbage. */
+  get stirs(): boolean {
+    // The lower half: nothing that is legal moves it by 4 GiB.
+    return Atomics.load(this.#views.lows, headWord * 2) !== (this.#tail | 0);
+  }
+
   /**
    * Takes the next entry, copied; `null` when there is none.
    * @throws AetherError AE_SHM_CORRUPTED, AE_RING_CHECKSUM; the tail does not move then, and the ring stays unusable
    */
   tryRead(): Uint8Array | null {
-    const length = this.#take();
-    // A plain copy: what is handed out shares nothing with the scratch or the ring.
-    return length < 0 ? null : scratchBytes.slice(0, length);
+    const length = this.#find();
+    if (length < 0) return null;
+    if (length < longBytes) {
+      this.#consume(length, this.#copyShort(length));
+      // A plain copy: what is handed out shares nothing with the scratch or the ring.
+      return scratchBytes.slice(0, length);
+    }
+    const own = Buffer.allocUnsafeSlow(length);
+    const from = headerBytes + this.#foundOffset + entryHeaderBytes;
+    own.set(this.#views.bytes.subarray(from, from + length));
+    this.#consume(length, zlibCrc32(own));
+    return own;
   }
 
   /**
@@ -70,9 +91,12 @@ export class RingConsumer {
    * @returns the length of the payload. @throws RangeError when `target` is shorter
    */
   tryReadInto(target: Uint8Array): number {
-    const length = this.#take();
+    const length = this.#find();
+    if (length < 0) return -1;
     if (length > target.length) throw new RangeError(`payload of ${length} bytes, room for ${target.length}`);
-    for (let index = 0; index < length; index++) target[index] = scratchBytes[index] as number;
+    this.#consume(length, this.#copyShort(length));
+    if (length > 256) target.set(scratchBytes.subarray(0, length));
+    else for (let index = 0; index < length; index++) target[index] = scratchBytes[index] as number;
     return length;
   }
 
@@ -85,8 +109,8 @@ export class RingConsumer {
     });
   }
 
-  /** Checks and consumes the next entry into the scratch. Its length, or -1. */
-  #take(): number {
+  /** Checks the header of the next entry. The length of its payload, or -1. */
+  #find(): number {
     if (this.#failure !== null) throw this.#failure;
     if (this.#head === this.#tail) {
       this.#look();
@@ -118,27 +142,34 @@ export class RingConsumer {
           "the entry reaches beyond what was written",
         ),
       );
-    const at = headerBytes + offset;
-    const expected = words[(at >>> 2) + 1] as number;
-    this.#copy(at + entryHeaderBytes, length);
-    const actual = crc32(scratchBytes, scratchWords, 0, length);
-    if (actual !== expected) throw this.#fail(checksum(expected, actual, tail));
-    this.#tail = tail + taken;
-    this.#offset = (offset + taken) & (this.capacityBytes - 1);
-    Atomics.store(this.#views.positions, tailWord, BigInt(this.#tail));
+    this.#foundTail = tail;
+    this.#foundOffset = offset;
     return length;
   }
 
-  #copy(from: number, length: number): void {
+  /** Into the scratch; the checksum of what was copied. */
+  #copyShort(length: number): number {
     const { bytes, words } = this.#views;
+    const from = headerBytes + this.#foundOffset + entryHeaderBytes;
     if (length > 256) {
       scratchBytes.set(bytes.subarray(from, from + length));
-      return;
+    } else {
+      // Whole words, the padding included: it lies inside the entry, which was checked.
+      const first = from >>> 2;
+      const count = (length + 3) >>> 2;
+      for (let index = 0; index < count; index++) scratchWords[index] = words[first + index] as number;
     }
-    // Whole words, the padding included: it lies inside the entry, which was checked.
-    const first = from >>> 2;
-    const count = (length + 3) >>> 2;
-    for (let index = 0; index < count; index++) scratchWords[index] = words[first + index] as number;
+    return crc32(scratchBytes, scratchWords, 0, length);
+  }
+
+  /** Compares the checksum of the copy with the entry's, and moves the tail. */
+  #consume(length: number, actual: number): void {
+    const expected = this.#views.words[((headerBytes + this.#foundOffset) >>> 2) + 1] as number;
+    if (actual !== expected) throw this.#fail(checksum(expected, actual, this.#foundTail));
+    const taken = entryBytes(length);
+    this.#tail = this.#foundTail + taken;
+    this.#offset = (this.#foundOffset + taken) & (this.capacityBytes - 1);
+    Atomics.store(this.#views.positions, tailWord, BigInt(this.#tail));
   }
 
   #look(): void {

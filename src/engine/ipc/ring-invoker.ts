@@ -6,10 +6,8 @@ import { handlerFailure, invokeTimeout } from "./invoke-errors.ts";
 import { bodyEncodings } from "./messages.ts";
 import type { RingMessage } from "./messages.ts";
 import type { RingLink } from "./ring-link.ts";
-import { SpinPolicy } from "./spin-policy.ts";
+import { lookUs, SpinPolicy } from "./spin-policy.ts";
 
-/** How long an answer is looked for without sleeping, us: some two times what a wake-up by doorbell costs. */
-const spinUs = 100;
 /** How much longer than its own limit a handler may take to say that the limit ran out. */
 const graceMs = 1_000;
 
@@ -20,9 +18,20 @@ export interface InvocationAnswer {
 
 interface Pending {
   readonly timer: NodeJS.Timeout;
-  readonly sentAt: number;
+  readonly timeoutMs: number;
   readonly resolve: (answer: InvocationAnswer) => void;
   readonly reject: (error: AetherError) => void;
+}
+
+const nothing = new Uint8Array(0);
+
+/** What stands before an event: its time limit (0: none) and how it is to be read. */
+function requestLead(timeoutMs: number, encoding: BodyEncoding): Uint8Array {
+  const limit = Math.min(timeoutMs, 0xffffffff);
+  const lead = new Uint8Array(5);
+  for (let byte = 0; byte < 4; byte++) lead[byte] = limit >>> (8 * byte);
+  lead[4] = bodyEncodings[encoding];
+  return lead;
 }
 
 export class RingInvoker {
@@ -51,25 +60,26 @@ export class RingInvoker {
    */
   invoke(event: Uint8Array, encoding: BodyEncoding, timeoutMs: number): Promise<InvocationAnswer> {
     const requestId = BigInt(this.#nextId++);
-    const body = Buffer.allocUnsafe(5 + event.length);
-    body.writeUInt32LE(Math.min(timeoutMs, 0xffffffff), 0);
-    body[4] = bodyEncodings[encoding];
-    body.set(event, 5);
-    const sentAt = performance.now();
+    const lead = requestLead(timeoutMs, encoding);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.#late(requestId, timeoutMs), timeoutMs + graceMs);
-      this.#pending.set(requestId, { timer, sentAt, resolve, reject });
+      this.#pending.set(requestId, { timer, timeoutMs, resolve, reject });
       try {
-        this.#link.send({ type: "request", requestId, body });
+        this.#link.send({ type: "request", requestId, lead, body: event });
       } catch (error) {
         this.#pending.delete(requestId);
         clearTimeout(timer);
         throw error;
       }
       // With others under way this thread has better things to do.
-      if (this.#pending.size === 1 && this.#spin.allowed)
-        this.#spin.note(this.#link.spin(spinUs, () => !this.#pending.has(requestId)));
+      if (this.#pending.size === 1 && this.#spin.allowed) this.#look(requestId);
     });
+  }
+
+  #look(requestId: bigint): void {
+    const startedAt = performance.now();
+    const found = this.#link.spin(lookUs, () => !this.#pending.has(requestId));
+    this.#spin.note(found, (performance.now() - startedAt) * 1_000);
   }
 
   /** A message of the handler. */
@@ -81,9 +91,7 @@ export class RingInvoker {
     this.#pending.delete(message.requestId);
     clearTimeout(pending.timer);
     if (message.type === "failure")
-      return pending.reject(
-        handlerFailure(this.#functionId, message.body, performance.now() - pending.sentAt),
-      );
+      return pending.reject(handlerFailure(this.#functionId, message.body, pending.timeoutMs));
     const encoding = message.body[0] === bodyEncodings.raw ? "raw" : "json";
     pending.resolve({ encoding, body: message.body.subarray(1) });
   }
@@ -94,7 +102,7 @@ export class RingInvoker {
     this.#pending.delete(requestId);
     pending.reject(invokeTimeout(this.#functionId, timeoutMs));
     try {
-      this.#link.send({ type: "cancel", requestId, body: new Uint8Array(0) });
+      this.#link.send({ type: "cancel", requestId, lead: nothing, body: nothing });
     } catch {
       // A ring that is full or broken: the answer, should it come, finds nobody.
     }

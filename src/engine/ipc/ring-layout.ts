@@ -71,6 +71,8 @@ export interface RingViews {
   readonly bytes: Uint8Array;
   readonly words: Uint32Array;
   readonly positions: BigInt64Array;
+  /** The positions in halves, the lower one first. */
+  readonly lows: Int32Array;
 }
 
 /** Views of a ring's memory; nothing is copied. */
@@ -79,6 +81,7 @@ export function viewsOf(memory: ArrayBufferLike): RingViews {
     bytes: new Uint8Array(memory),
     words: new Uint32Array(memory, 0, memory.byteLength >>> 2),
     positions: new BigInt64Array(memory, 0, 3),
+    lows: new Int32Array(memory, 0, 6),
   };
 }
 

@@ -1,12 +1,13 @@
 /** The engine's side of one instance's rings and control page: messages both ways, commands, and sleeping without a timer. */
 import { epollIn } from "../../ffi/epoll.ts";
 import type { Epoll } from "../../ffi/epoll.ts";
+import { yieldProcessor } from "../../ffi/yield-processor.ts";
 import { AetherError, toAetherError } from "../../protocol/errors.ts";
 import { ControlPage } from "./control-page.ts";
 import type { ControlCommand, InstanceIdentity, Registration } from "./control-page.ts";
 import { maxMessageBytes } from "./message-limits.ts";
-import { encodePart, MessageAssembler, partCount } from "./messages.ts";
-import type { RingMessage } from "./messages.ts";
+import { MessageAssembler, partCount, writePart } from "./messages.ts";
+import type { OutgoingMessage, RingMessage } from "./messages.ts";
 import { RingConsumer } from "./ring-consumer.ts";
 import type { RingMemory, RingStand } from "./ring-memory.ts";
 import { RingProducer } from "./ring-producer.ts";
@@ -32,7 +33,7 @@ export interface RingLinkOptions {
 }
 
 interface Outgoing {
-  readonly message: RingMessage;
+  readonly message: OutgoingMessage;
   readonly parts: number;
   next: number;
 }
@@ -94,9 +95,9 @@ export class RingLink implements Disposable {
    * Sends a message, in parts where it is long; what finds no room now follows when there is some.
    * @throws AetherError AE_PAYLOAD_TOO_LARGE, AE_RING_FULL (too many wait already), the failure of the ring
    */
-  send(message: RingMessage): void {
+  send(message: OutgoingMessage): void {
     if (this.#failure !== null) throw this.#failure;
-    const size = message.body.length;
+    const size = message.lead.length + message.body.length;
     if (size > maxMessageBytes + 16) throw messageTooLarge(size);
     if (this.#outgoing.length >= maxQueued) {
       throw new AetherError("AE_RING_FULL", "too many messages wait for the handler", {
@@ -113,8 +114,7 @@ export class RingLink implements Disposable {
   #flush(): void {
     let wrote = false;
     for (let entry = this.#outgoing[0]; entry !== undefined; entry = this.#outgoing[0]) {
-      const part = encodePart(entry.message, entry.next, this.#producer.payloadLimitBytes);
-      if (!this.#write(part)) break;
+      if (!this.#write(entry)) break;
       wrote = true;
       entry.next += 1;
       if (entry.next === entry.parts) this.#outgoing.shift();
@@ -123,11 +123,11 @@ export class RingLink implements Disposable {
   }
 
   /** False: full, and the handler has been asked to say when there is room. */
-  #write(part: Uint8Array): boolean {
-    if (this.#producer.tryWrite(part)) return true;
+  #write({ message, next }: Outgoing): boolean {
+    if (writePart(this.#producer, message, next)) return true;
     this.#control.setEngineWantsSpace(true);
     // It may have made room just before it could see the wish.
-    if (!this.#producer.tryWrite(part)) return false;
+    if (!writePart(this.#producer, message, next)) return false;
     this.#control.setEngineWantsSpace(false);
     return true;
   }
@@ -150,11 +150,11 @@ export class RingLink implements Disposable {
 
   #attend(): void {
     this.#guard(() => {
-      const left = this.#readSome();
+      const read = this.#readSome();
+      if (this.#failure !== null || !this.#memory.control.isOpen) return;
       if (this.#outgoing.length > 0) this.#flush();
       this.#awaited?.();
-      if (left) this.#turn ??= setImmediate(() => this.#again());
-      else if (!this.#sleep()) this.#turn ??= setImmediate(() => this.#again());
+      if (read === entriesPerTurn || !this.#sleep()) this.#turn ??= setImmediate(() => this.#again());
     });
   }
 
@@ -163,8 +163,8 @@ export class RingLink implements Disposable {
     if (this.#failure === null && this.#memory.control.isOpen) this.#attend();
   }
 
-  /** True when entries may be left. */
-  #readSome(): boolean {
+  /** Number of entries read. */
+  #readSome(): number {
     let read = 0;
     while (read < entriesPerTurn) {
       const entry = this.#consumer.tryRead();
@@ -172,10 +172,10 @@ export class RingLink implements Disposable {
       read += 1;
       const message = this.#assembler.take(entry);
       if (message !== null) this.#onMessage(message);
-      if (this.#failure !== null || !this.#memory.control.isOpen) return false;
+      if (this.#failure !== null || !this.#memory.control.isOpen) return read;
     }
     if (read > 0 && this.#control.takeHandlerWantsSpace()) this.#ring();
-    return read === entriesPerTurn;
+    return read;
   }
 
   /** False: something came in between, and nobody will ring for it. */
@@ -192,8 +192,9 @@ export class RingLink implements Disposable {
     const until = performance.now() + forUs / 1_000;
     this.#guard(() => {
       while (!done()) {
-        if (this.#consumer.hasEntry) this.#readSome();
+        if (this.#consumer.stirs) this.#readSome();
         else if (performance.now() > until) break;
+        else yieldProcessor();
       }
     });
     if (this.#failure === null && this.#memory.control.isOpen && !this.#sleep())

@@ -15,6 +15,8 @@ import {
 } from "./ring-layout.ts";
 import type { RingViews } from "./ring-layout.ts";
 
+const nothing = new Uint8Array(0);
+
 export class RingProducer {
   readonly capacityBytes: number;
   readonly payloadLimitBytes: number;
@@ -54,12 +56,14 @@ export class RingProducer {
   }
 
   /**
-   * Writes one entry; false when there is no room just now.
+   * Writes one entry; false when there is no room just now. What stands before the payload is given apart, so that a long
+   * payload is copied once, into the ring.
+   * @param leadBytes how much of `lead` counts
    * @throws AetherError AE_PAYLOAD_TOO_LARGE; AE_SHM_CORRUPTED when the peer's tail is impossible, from then on always
    */
-  tryWrite(payload: Uint8Array): boolean {
+  tryWrite(payload: Uint8Array, lead: Uint8Array = nothing, leadBytes: number = lead.length): boolean {
     if (this.#failure !== null) throw this.#failure;
-    const { length } = payload;
+    const length = leadBytes + payload.length;
     if (length > this.payloadLimitBytes) throw tooLarge(length, this.payloadLimitBytes);
     const needed = entryBytes(length);
     const toEnd = this.capacityBytes - this.#offset;
@@ -74,7 +78,8 @@ export class RingProducer {
     }
     const at = headerBytes + this.#offset;
     const body = at + entryHeaderBytes;
-    bytes.set(payload, body);
+    for (let index = 0; index < leadBytes; index++) bytes[body + index] = lead[index] as number;
+    if (payload.length > 0) bytes.set(payload, body + leadBytes);
     for (let pad = body + length; pad < at + needed; pad++) bytes[pad] = 0;
     words[at >>> 2] = length;
     words[(at >>> 2) + 1] = crc32(bytes, words, body, length);

@@ -62,8 +62,10 @@ export interface Instance {
    * @param known where they were when the image was made: looked at first
    */
   takeListeners(known?: readonly KnownPlace[]): TakenListener[];
-  /** Established connections, also those not accepted yet, by the kernel's tables at this moment. */
+  /** Established connections, also those not accepted yet, by the kernel's tables at this moment, and events under way. */
   openConnections(): number;
+  /** Events over the ring whose results are waited for. */
+  readonly eventsUnderWay: number;
   /** Duplicates of its open connections, to watch them while it is frozen; the caller's to close. */
   takeConnections(): Fd[];
   /** Freezes it; resolves when it stands still. */

@@ -241,8 +241,9 @@ export class FunctionRuntime {
     const { machine, instance, config, idle, held } = this.#core;
     const { state } = machine;
     if (instance === null || !this.#atRest()) return null;
-    // Without a port nobody sees whether it is used.
-    if (state !== "Suspended" && (state !== "Running" || config.triggerPort === null)) return null;
+    // Without a port or events nobody sees whether it is used.
+    const seen = config.triggerPort !== null || config.handler !== null;
+    if (state !== "Suspended" && (state !== "Running" || !seen)) return null;
     const { memoryBytes } = instance.stats();
     if (memoryBytes === null) return null;
     return {
@@ -255,8 +256,9 @@ export class FunctionRuntime {
   }
 
   #atRest(): boolean {
-    const { closing, machine, queue, idle, held } = this.#core;
-    return !closing && machine.activity === null && queue.isIdle && idle.openConnections(held.ports) === 0;
+    const { closing, machine, queue, idle, held, instance } = this.#core;
+    if (closing || machine.activity !== null || !queue.isIdle) return false;
+    return idle.openConnections(held.ports) === 0 && (instance?.eventsUnderWay ?? 0) === 0;
   }
 
   /** Becomes a snapshot because the engine's memory is short. False: it did not, as it is in use or cannot be saved. */

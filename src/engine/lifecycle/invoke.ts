@@ -44,10 +44,22 @@ export async function deliver(core: FunctionCore, event: Event): Promise<Deliver
   const { tier, wakeMs } = begun;
   try {
     return { tier, wakeMs, answer: await begun.pending.result };
+  } catch (error) {
+    throw error instanceof AetherError ? afterWake(error, tier) : error;
   } finally {
     if (core.machine.state === "Running" && core.queue.isIdle)
       watchIdle(core, false, core.around.monotonic());
   }
+}
+
+/** A failure of the event itself, which says from which tier the function was woken for it. */
+function afterWake(error: AetherError, tier: WakeTier | null): AetherError {
+  return new AetherError(error.code, error.what, {
+    ...(error.why === null ? {} : { why: error.why }),
+    ...(error.hint === null ? {} : { hint: error.hint }),
+    data: { ...error.data, tier, via: "ring" },
+    cause: error,
+  });
 }
 
 function tierOf(core: FunctionCore): WakeTier | null {

@@ -23,7 +23,7 @@ export async function suspend(core: FunctionCore, cause: string): Promise<void> 
   const instance = core.instance;
   if (instance === null) return;
   const startedAt = core.around.monotonic();
-  if (!core.config.idle.ignoreOpen && cause === "idle" && instance.openConnections() > 0) {
+  if (cause === "idle" && inUse(core, instance)) {
     watchIdle(core, false, startedAt);
     return;
   }
@@ -38,7 +38,7 @@ export async function suspend(core: FunctionCore, cause: string): Promise<void> 
   }
   if (core.instance !== instance) return;
   // Between the look at the connections and the standstill a client may have been accepted: it would hang.
-  if (!core.config.idle.ignoreOpen && cause === "idle" && instance.openConnections() > 0) {
+  if (cause === "idle" && inUse(core, instance)) {
     instance.resume();
     watchIdle(core, false, startedAt);
     return;
@@ -49,6 +49,11 @@ export async function suspend(core: FunctionCore, cause: string): Promise<void> 
   awaitConnection(core, 0);
   core.connections.watch(instance.takeConnections(), () => core.reactions.connection("data"));
   reclaimSoon(core, instance);
+}
+
+/** Open connections may be declared to count for nothing; an event whose result is waited for always counts. */
+function inUse(core: FunctionCore, instance: Instance): boolean {
+  return core.config.idle.ignoreOpen ? instance.eventsUnderWay > 0 : instance.openConnections() > 0;
 }
 
 /** Running, Suspended or Uninitialized (with an instance just started) -> WarmSnapshot. */
@@ -122,8 +127,9 @@ async function becomeGolden(core: FunctionCore): Promise<boolean> {
 /** Before a golden function is killed: nobody must be accepted between the last look and the kill. False: somebody was. */
 async function standsStill(core: FunctionCore, instance: Instance, order: SleepOrder): Promise<boolean> {
   await instance.suspend();
-  if (!order.automatic || core.config.connections !== "refuse") return true;
-  if (instance.openConnections() === 0 && !core.held.hasQueued()) return true;
+  const clients = order.automatic && core.config.connections === "refuse";
+  const open = clients ? instance.openConnections() : instance.eventsUnderWay;
+  if (open === 0 && !(clients && core.held.hasQueued())) return true;
   instance.resume();
   return false;
 }
@@ -166,22 +172,40 @@ function goOnRunning(core: FunctionCore, instance: Instance): void {
   if (core.machine.state === "Running") watchIdle(core, false, core.around.monotonic());
 }
 
-/** Whether open connections let the function sleep. @throws AetherError AE_CONNECTIONS_OPEN, for an order of a person */
+/**
+ * Whether open connections and events under way let the function sleep. What is declared of connections does not hold for
+ * events: their results would be lost.
+ * @throws AetherError AE_CONNECTIONS_OPEN, for an order of a person
+ */
 async function connectionsAllow(core: FunctionCore, instance: Instance, order: SleepOrder): Promise<boolean> {
-  if (core.config.connections !== "refuse") return true;
+  const { connections, idle } = core.config;
+  const count = (): number =>
+    connections === "refuse" ? instance.openConnections() : instance.eventsUnderWay;
   // Connections ended just now take the function a moment to close.
-  const waits = !order.automatic || core.config.idle.ignoreOpen;
+  const waits = !order.automatic || idle.ignoreOpen;
   const deadline = core.around.monotonic() + (waits ? connectionsWaitMs : 0);
-  let open = instance.openConnections();
+  let open = count();
   while (open > 0 && core.around.monotonic() < deadline) {
     await new Promise((resolve) => setTimeout(resolve, connectionsPollMs));
-    open = instance.openConnections();
+    open = count();
   }
   if (open === 0) return true;
   if (order.automatic) return false;
-  throw new AetherError("AE_CONNECTIONS_OPEN", `${core.id}: it cannot sleep now`, {
+  throw stillOpen(core.id, open, instance.eventsUnderWay);
+}
+
+function stillOpen(functionId: string, open: number, events: number): AetherError {
+  const data = { function: functionId, open, events };
+  const message = `${functionId}: it cannot sleep now`;
+  if (events > 0)
+    return new AetherError("AE_CONNECTIONS_OPEN", message, {
+      why: `it is at work on ${events} invocation${events === 1 ? "" : "s"}`,
+      hint: "Wait for the result; `kill` and `restore` discard what is under way.",
+      data,
+    });
+  return new AetherError("AE_CONNECTIONS_OPEN", message, {
     why: `${open} connection${open === 1 ? " is" : "s are"} open`,
     hint: "Close them, or set `connections: close` (closed at the snapshot) or `connections: keep` (kept across it).",
-    data: { function: core.id, open },
+    data,
   });
 }

@@ -182,7 +182,11 @@ export class SandboxInstance implements Instance {
 
   /** Events over the ring count as connections: somebody waits for each. */
   openConnections(): number {
-    return countOpenConnections(this.pids()) + (this.ring?.invoker.pending ?? 0);
+    return countOpenConnections(this.pids()) + this.eventsUnderWay;
+  }
+
+  get eventsUnderWay(): number {
+    return this.ring?.invoker.pending ?? 0;
   }
 
   invoke(body: Uint8Array, encoding: BodyEncoding, timeoutMs: number): Promise<InvocationAnswer> | null {

@@ -1,17 +1,26 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ControlPage, controlBytes } from "../../../../src/engine/ipc/control-page.ts";
-import {
-  encodePart,
-  MessageAssembler,
-  messageTypes,
-  partCount,
-} from "../../../../src/engine/ipc/messages.ts";
-import type { MessageType, RingMessage } from "../../../../src/engine/ipc/messages.ts";
+import { MessageAssembler, messageTypes, partCount, writePart } from "../../../../src/engine/ipc/messages.ts";
+import type { MessageType, PartWriter, RingMessage } from "../../../../src/engine/ipc/messages.ts";
 import { SpinPolicy } from "../../../../src/engine/ipc/spin-policy.ts";
 import { AetherError } from "../../../../src/protocol/errors.ts";
 
 const types = Object.keys(messageTypes) as MessageType[];
+
+/** One part as a ring gets it. */
+function partOf(message: RingMessage, index: number, limit: number, lead = new Uint8Array(0)): Uint8Array {
+  let part = new Uint8Array(0);
+  const writer: PartWriter = {
+    payloadLimitBytes: limit,
+    tryWrite: (payload, head, headBytes) => {
+      part = new Uint8Array([...head.subarray(0, headBytes), ...payload]);
+      return true;
+    },
+  };
+  writePart(writer, { ...message, lead }, index);
+  return part;
+}
 
 describe("messages", () => {
   test("arrive as they were, however long, also when the parts of several alternate", () => {
@@ -23,18 +32,19 @@ describe("messages", () => {
       fc.property(
         fc.array(message, { minLength: 1, maxLength: 6 }),
         fc.integer({ min: 20, max: 200 }),
+        fc.uint8Array({ maxLength: 5 }),
         fc.array(fc.nat(5), { maxLength: 300 }),
-        (drafts, limit, turns) => {
+        (drafts, limit, lead, turns) => {
           const messages: RingMessage[] = drafts.map((draft, index) => ({
             ...draft,
             requestId: BigInt(index),
           }));
           const left = messages.map((each) =>
-            Array.from({ length: partCount(each.body.length, limit) }, (_, part) =>
-              encodePart(each, part, limit),
+            Array.from({ length: partCount(lead.length + each.body.length, limit) }, (_, part) =>
+              partOf(each, part, limit, lead),
             ),
           );
-          const assembler = new MessageAssembler({ bodyBytes: 500, open: 6 });
+          const assembler = new MessageAssembler({ bodyBytes: 505, open: 6 });
           const got: RingMessage[] = [];
           const take = (index: number): void => {
             const part = left[index]?.shift();
@@ -47,7 +57,7 @@ describe("messages", () => {
           for (const [index, parts] of left.entries()) while (parts.length > 0) take(index);
           const sorted = got.toSorted((one, other) => Number(one.requestId - other.requestId));
           expect(sorted.map(({ type, body }) => ({ type, body: [...body] }))).toEqual(
-            drafts.map(({ type, body }) => ({ type, body: [...body] })),
+            drafts.map(({ type, body }) => ({ type, body: [...lead, ...body] })),
           );
         },
       ),
@@ -70,7 +80,7 @@ describe("messages", () => {
       }),
     );
     const begin = (assembler: MessageAssembler, id: bigint): unknown =>
-      assembler.take(encodePart({ type: "response", requestId: id, body: new Uint8Array(100) }, 0, 60));
+      assembler.take(partOf({ type: "response", requestId: id, body: new Uint8Array(100) }, 0, 60));
     const assembler = new MessageAssembler({ bodyBytes: 1_000, open: 2 });
     begin(assembler, 1n);
     begin(assembler, 2n);
@@ -134,22 +144,34 @@ describe("control page", () => {
   });
 });
 
-test("looking without sleeping: one that finds is followed by another, a vain one by ever more abstinence", () => {
-  const policy = new SpinPolicy();
-  const passes = (): number => {
+describe("looking without sleeping", () => {
+  /** How many times it is refused before the next look. */
+  const passes = (policy: SpinPolicy): number => {
     let passed = 0;
     while (!policy.allowed) passed += 1;
     return passed;
   };
-  expect(passes()).toBe(0);
-  policy.note(true);
-  expect(passes()).toBe(0);
-  const after: number[] = [];
-  for (let vain = 0; vain < 8; vain++) {
-    policy.note(false);
-    after.push(passes());
-  }
-  expect(after).toEqual([2, 4, 8, 16, 32, 64, 64, 64]);
-  policy.note(true);
-  expect(passes()).toBe(0);
+
+  test("one that finds is followed by another, a vain one by ever more abstinence", () => {
+    const policy = new SpinPolicy();
+    expect(passes(policy)).toBe(0);
+    policy.note(true, 20);
+    expect(passes(policy)).toBe(0);
+    const after: number[] = [];
+    for (let vain = 0; vain < 6; vain++) {
+      policy.note(false, 100);
+      after.push(passes(policy));
+    }
+    expect(after).toEqual([1, 2, 4, 8, 8, 8]);
+    policy.note(true, 20);
+    expect(passes(policy)).toBe(0);
+  });
+
+  test("one during which others had the processor is followed by long abstinence, even if it found", () => {
+    const policy = new SpinPolicy();
+    policy.note(true, 3_000);
+    expect(passes(policy)).toBe(32);
+    policy.note(true, 20);
+    expect(passes(policy)).toBe(0);
+  });
 });

@@ -9,7 +9,7 @@ import { RingHandler } from "../../../helpers/ring-handler.ts";
 
 /** Messages each way and peer; AETHER_TEST_MESSAGES=5000000 is the long run. */
 const messages = Number(process.env["AETHER_TEST_MESSAGES"] ?? 20_000);
-const timeoutMs = Math.max(30_000, messages / 10);
+const timeoutMs = Math.max(30_000, messages / 2);
 const folder = mkdtempSync(join(tmpdir(), "aether-ring-"));
 const echoC = join(folder, "echo");
 
