@@ -12,6 +12,7 @@ const sharedMaps = [
   "port_limits",
   "syn_events",
   "ring_targets",
+  "neighbours",
   "flows",
   "replies",
 ] as const;
@@ -57,6 +58,7 @@ export function mapsToShare(object: BpfObject): SharedMaps {
     port_limits: object.map("port_limits"),
     syn_events: object.map("syn_events"),
     ring_targets: object.map("ring_targets"),
+    neighbours: object.map("neighbours"),
     flows: object.map("flows"),
     replies: object.map("replies"),
   };
