@@ -17,7 +17,9 @@ const missing =
 
 const never = { suspend_after: "never", snapshot_after: "never" };
 const privately = { network: "private", ready: "port", idle: never };
-const [counterPort, echoPort, udpPort, threePort, lazyPort] = [8080, 8081, 8082, 8083, 8084];
+const [counterPort, echoPort, udpPort, threePort, lazyPort, idlePort, insidePort] = [
+  8080, 8081, 8082, 8083, 8084, 8085, 8086,
+];
 const functions: readonly Declaration[] = [
   {
     ...privately,
@@ -59,6 +61,23 @@ const functions: readonly Declaration[] = [
     cwd: fixture("unmodified"),
     trigger_port: lazyPort,
     start: "lazy",
+  },
+  {
+    ...privately,
+    id: "idle",
+    command: "python3 handler.py",
+    cwd: fixture("counter"),
+    ready: "handshake",
+    trigger_port: idlePort,
+    idle: { suspend_after: "200ms", snapshot_after: "400ms" },
+  },
+  {
+    ...privately,
+    id: "inside",
+    command: `python3 -m http.server -b 127.0.0.1 ${insidePort}`,
+    cwd: fixture("unmodified"),
+    trigger_port: insidePort,
+    start: "running",
   },
 ];
 
@@ -146,7 +165,7 @@ describe.skipIf(missing !== null)(
         pid: echo.instances[0]?.pid,
         address,
       });
-      expect(veths()).toHaveLength(7);
+      expect(veths()).toHaveLength(9);
       expect(await host.run(`result = os.stat("/proc/${echo.instances[0]?.pid}/ns/net").st_ino`)).not.toBe(
         await host.run(`result = os.stat("/proc/self/ns/net").st_ino`),
       );
@@ -180,7 +199,7 @@ import concurrent.futures
 with concurrent.futures.ThreadPoolExecutor(50) as pool:
     result = sorted(int(body(a)) for a in pool.map(lambda _: get("10.7.0.1", ${counterPort}), range(50)))`);
       expect(answers).toEqual(Array.from({ length: 50 }, (_, index) => index + 7));
-      expect((await engine.function("counter")).wakes).toBe(before + 1);
+      await expect.poll(async () => (await engine.function("counter")).wakes).toBe(before + 1);
     });
 
     it("megabytes go through both ways, whoever asks", async () => {
@@ -239,9 +258,41 @@ with concurrent.futures.ThreadPoolExecutor(50) as pool:
       await client.run(`
 k = [socket.create_connection(("10.7.0.1", ${echoPort}), 20) for _ in range(5)]
 for c in k: c.sendall(b"a"); assert c.recv(10) == b"a"`);
-      await engine.action("counter", "wake").catch(() => undefined);
-      await client.run(`
-for c in k: c.sendall(b"b"); assert c.recv(10) == b"b"; c.close()`);
+      await engine.action("counter", "wake").catch(() => undefined); // It may run already.
+      await engine.action("counter", "snapshot");
+      expect(
+        await client.run(`
+result = []
+for c in k: c.sendall(b"b"); result.append(c.recv(10).decode()); c.close()`),
+      ).toEqual(["b", "b", "b", "b", "b"]);
+    });
+
+    it("falls asleep when nobody is connected, and not before", async () => {
+      await engine.settled("idle", "WarmSnapshot");
+      await client.run(`k = socket.create_connection(("10.7.0.1", ${idlePort}), 20)`);
+      await engine.settled("idle", "Running");
+      expect((await engine.function("idle")).openConnections).toBe(1);
+      await client.run(`k.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n"); assert k.recv(1000); k.close()`);
+      await engine.settled("idle", "WarmSnapshot");
+      expect((await engine.function("idle")).openConnections).toBe(0);
+    });
+
+    it("one that listens on its loopback alone is told so", async () => {
+      const { lastError, state } = await engine.function("inside");
+      expect(state).toBe("Uninitialized");
+      expect(lastError).toMatchObject({ code: "AE_WAKE_WRONG_PORT", data: { reason: "LoopbackOnly" } });
+    });
+
+    it("its own address reaches it from this machine; another instance does not reach it by the machine's", async () => {
+      const { instances } = await engine.function("echo");
+      const [one] = instances;
+      expect(await host.run(`result = bulk("${one?.address}", ${echoPort}, 1_000_000)`)).toBe(true);
+      const inside = new Actor({ pid: one?.pid ?? 0 } as Actor);
+      try {
+        await expect(inside.run(`client(${counterPort}, host="10.7.0.1")`)).rejects.toThrow("ECONNREFUSED");
+      } finally {
+        await inside.end();
+      }
     });
 
     it("who is not led there is refused at once: IPv6, and no other program gets the port", async () => {
@@ -273,12 +324,12 @@ except OSError as error: result = errno.errorcode[error.errno]`;
     it("a reload changes the number of instances, keeps the addresses, and removes what is not declared", async () => {
       const before = await engine.function("echo");
       const next = functions
-        .filter(({ id }) => id !== "lazy")
+        .filter(({ id }) => id !== "lazy" && id !== "inside")
         .map((entry) => (entry.id === "three" ? { ...entry, instances: 2 } : entry))
         .map((entry) => (entry.id === "echo" ? { ...entry, env: { CHANGED: "1" } } : entry));
       engine.rewrite(next, settings);
       await engine.waitFor((event) => event.type === "reload", "the reload", 20_000);
-      expect(veths()).toHaveLength(5);
+      expect(veths()).toHaveLength(6);
       expect(await client.run(`result = bulk("10.7.0.1", ${echoPort}, 1_000_000)`)).toBe(true);
       expect((await engine.function("echo")).instances[0]?.address).toBe(before.instances[0]?.address);
       await client.run(`[get("10.7.0.1", ${threePort}) for _ in range(20)]`);

@@ -149,7 +149,8 @@ export class FunctionTable {
    */
   async #restart(former: readonly FunctionRuntime[]): Promise<FunctionView> {
     const [first] = former;
-    if (first === undefined) throw new AetherError("AE_INTERNAL", "a function without instances was restarted");
+    if (first === undefined)
+      throw new AetherError("AE_INTERNAL", "a function without instances was restarted");
     const { id, config } = first;
     const proven = await this.#proveAll([config]);
     // A stop or another order may have ended it during the proof.
