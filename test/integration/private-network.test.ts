@@ -295,6 +295,16 @@ for c in k: c.sendall(b"b"); result.append(c.recv(10).decode()); c.close()`),
       }
     });
 
+    it("started anew by order, it has the same address and forgets what it knew", async () => {
+      const address = (await engine.state()).engine.dataPlane?.ports.find(
+        ({ port }) => port === counterPort,
+      )?.address;
+      const { function: view } = await engine.action("counter", "restart");
+      expect(view.state).toBe("WarmSnapshot");
+      expect(await client.run(`result = body(get("10.7.0.1", ${counterPort}))`)).toBe("1");
+      expect((await engine.settled("counter", "Running")).instances[0]?.address).toBe(address);
+    });
+
     it("who is not led there is refused at once: IPv6, and no other program gets the port", async () => {
       const refused = `
 try: socket.create_connection(("::1", ${echoPort}), 5); result = "connected"
