@@ -16,6 +16,8 @@
 #define AF_INET 2
 #define AF_INET6 10
 #define IPPROTO_TCP 6
+/* include/net/net_namespace.h: the loopback of every network namespace */
+#define LOOPBACK_IFINDEX 1
 
 #define likely(condition) __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)

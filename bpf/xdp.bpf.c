@@ -6,7 +6,8 @@
  * limit, and sends the packets of instances with an address of their own to them. Everything else is passed up: what it
  * does not understand is counted by reason and is the kernel's to judge.
  *
- * aether_replies: on the host's end of such an instance's veth pair; gives the answers the address that was asked.
+ * aether_replies: on the host's end of such an instance's veth pair; gives the answers the address that was asked, and
+ * keeps out what could only be made up.
  *
  * aether_clock: run by the engine (BPF_PROG_RUN), never attached: which jiffy it is now.
  *
@@ -77,6 +78,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct target);
 } ring_targets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct neighbour);
+} neighbours SEC(".maps");
 
 /* What a client's packets are sent to: a client stays with its target when the ring changes. */
 struct {
@@ -222,6 +230,27 @@ static __always_inline void replace_transport_sum(const struct packet *packet, v
 	}
 }
 
+static __always_inline void count_hop(struct iphdr *ip)
+{
+	__u16 ttl_word = *(__u16 *)&ip->ttl;
+
+	ip->ttl--;
+	replace16(&ip->check, ttl_word, *(__u16 *)&ip->ttl);
+}
+
+static __always_inline long find_route(struct xdp_md *ctx, const struct iphdr *ip, __u8 protocol,
+				       struct bpf_fib_lookup *route)
+{
+	route->family = AF_INET;
+	route->tos = ip->tos;
+	route->l4_protocol = protocol;
+	route->tot_len = bpf_ntohs(ip->tot_len);
+	route->ipv4_src = ip->saddr;
+	route->ipv4_dst = ip->daddr;
+	route->ifindex = ctx->ingress_ifindex;
+	return bpf_fib_lookup(ctx, route, sizeof(*route), 0);
+}
+
 /*
  * Sends a rewritten packet where the routes lead. Where they lead nowhere from here (no neighbour yet, too large,
  * forwarding is off), the kernel gets it as rewritten and does what it does with such packets: resolve, answer, forward.
@@ -229,23 +258,30 @@ static __always_inline void replace_transport_sum(const struct packet *packet, v
 static __always_inline int forward(struct xdp_md *ctx, struct ethhdr *ethernet, struct iphdr *ip, __u8 protocol)
 {
 	struct bpf_fib_lookup route = {};
-	__u16 ttl_word;
 
-	route.family = AF_INET;
-	route.tos = ip->tos;
-	route.l4_protocol = protocol;
-	route.tot_len = bpf_ntohs(ip->tot_len);
-	route.ipv4_src = ip->saddr;
-	route.ipv4_dst = ip->daddr;
-	route.ifindex = ctx->ingress_ifindex;
-	if (bpf_fib_lookup(ctx, &route, sizeof(route), 0) != BPF_FIB_LKUP_RET_SUCCESS)
+	if (find_route(ctx, ip, protocol, &route) != BPF_FIB_LKUP_RET_SUCCESS)
 		return XDP_PASS;
-	ttl_word = *(__u16 *)&ip->ttl;
-	ip->ttl--;
-	replace16(&ip->check, ttl_word, *(__u16 *)&ip->ttl);
+	count_hop(ip);
 	__builtin_memcpy(ethernet->h_dest, route.dmac, ETH_ALEN);
 	__builtin_memcpy(ethernet->h_source, route.smac, ETH_ALEN);
 	return bpf_redirect(route.ifindex, 0);
+}
+
+/* A packet that this host forwards to another machine is none of its ports', whatever their numbers. */
+static __always_inline int passes_through(struct xdp_md *ctx, const struct iphdr *ip, __u8 protocol)
+{
+	struct bpf_fib_lookup route = {};
+
+	if (ctx->ingress_ifindex == LOOPBACK_IFINDEX)
+		return 0;
+	switch (find_route(ctx, ip, protocol, &route)) {
+	case BPF_FIB_LKUP_RET_SUCCESS:
+	case BPF_FIB_LKUP_RET_NO_NEIGH:
+	case BPF_FIB_LKUP_RET_FRAG_NEEDED:
+		return 1;
+	default:
+		return 0; /* an address of this host, or it forwards nothing that comes in here */
+	}
 }
 
 static __always_inline __u32 flow_hash(const struct flow_key *key)
@@ -272,14 +308,46 @@ static __always_inline __be32 choose_target(const struct flow_key *key, const st
 	return target ? target->addr : 0;
 }
 
+/* Ports tried for a client on this host whose own is in use by another one; so many at the most. */
+#define PORT_TRIES 8
+
+/* Enters how the answers of a new flow go back. False: there is no room for it. */
+static __always_inline int remember_reply(const struct flow_key *key, struct flow_value *value)
+{
+	struct flow_key back = {};
+	struct flow_value origin = {};
+
+	back.source = value->addr;
+	back.destination = key->source;
+	back.source_port = value->port;
+	back.destination_port = key->source_port;
+	back.protocol = key->protocol;
+	origin.addr = key->destination;
+	origin.port = key->destination_port;
+	if (!value->other)
+		return !bpf_map_update_elem(&replies, &back, &origin, BPF_ANY);
+	/* 127.0.0.1 and the host's other addresses become one: their ports may be the same. */
+	back.destination = value->other;
+	origin.other = key->source;
+	origin.other_port = key->source_port;
+	for (int tries = 0; tries < PORT_TRIES; tries++) {
+		value->other_port = back.destination_port;
+		if (!bpf_map_update_elem(&replies, &back, &origin, BPF_NOEXIST))
+			return 1;
+		back.destination_port = bpf_htons(32768 + bpf_get_prandom_u32() % 28000);
+	}
+	return 0;
+}
+
 /* IPv4, not tagged: to the instance that has the flow, or is chosen for it. */
 static __noinline int redirect(struct xdp_md *ctx, struct port_settings *port, __u32 only)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct ethhdr *ethernet = data;
 	struct packet packet;
-	struct flow_key key = {}, back = {};
-	struct flow_value *known, value = {}, origin = {};
+	struct flow_key key = {};
+	struct flow_value *known, value = {};
+	struct neighbour *neighbour;
 	struct iphdr *ip;
 	struct udphdr *ports; /* both protocols begin with their ports */
 
@@ -302,26 +370,40 @@ static __noinline int redirect(struct xdp_md *ctx, struct port_settings *port, _
 		/* In the middle of a connection nobody knows: the kernel resets it. */
 		if (packet.protocol == IPPROTO_TCP && (packet.tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
 			return XDP_PASS;
+		if (passes_through(ctx, ip, packet.protocol))
+			return XDP_PASS;
 		value.addr = choose_target(&key, port, only);
 		value.port = ports->dest;
 		if (!value.addr || value.addr == ip->daddr)
 			return XDP_PASS;
-		back.source = value.addr;
-		back.destination = ip->saddr;
-		back.source_port = value.port;
-		back.destination_port = ports->source;
-		back.protocol = packet.protocol;
-		origin.addr = ip->daddr;
-		origin.port = ports->dest;
-		if (bpf_map_update_elem(&replies, &back, &origin, BPF_ANY) ||
-		    bpf_map_update_elem(&flows, &key, &value, BPF_ANY))
-			return XDP_PASS;
+		neighbour = bpf_map_lookup_elem(&neighbours, &value.addr);
+		if (neighbour) {
+			value.ifindex = neighbour->ifindex;
+			__builtin_memcpy(value.mac, neighbour->mac, ETH_ALEN);
+			__builtin_memcpy(value.host_mac, neighbour->host_mac, ETH_ALEN);
+			if (ctx->ingress_ifindex == LOOPBACK_IFINDEX)
+				value.other = neighbour->local_source;
+		}
+		/* Without room the client is left to try again. */
+		if (!remember_reply(&key, &value) || bpf_map_update_elem(&flows, &key, &value, BPF_ANY))
+			return XDP_DROP;
 	}
 	replace_transport_sum(&packet, end, ip->daddr, value.addr, ports->dest, value.port);
 	replace32(&ip->check, ip->daddr, value.addr);
 	ip->daddr = value.addr;
 	ports->dest = value.port;
-	return forward(ctx, ethernet, ip, packet.protocol);
+	if (value.other) {
+		replace_transport_sum(&packet, end, ip->saddr, value.other, ports->source, value.other_port);
+		replace32(&ip->check, ip->saddr, value.other);
+		ip->saddr = value.other;
+		ports->source = value.other_port;
+	}
+	if (!value.ifindex)
+		return forward(ctx, ethernet, ip, packet.protocol);
+	count_hop(ip);
+	__builtin_memcpy(ethernet->h_dest, value.mac, ETH_ALEN);
+	__builtin_memcpy(ethernet->h_source, value.host_mac, ETH_ALEN);
+	return bpf_redirect(value.ifindex, 0);
 }
 
 /* On this host, and so the kernel's. */
@@ -384,6 +466,34 @@ int aether_ports(struct xdp_md *ctx)
 	return verdict;
 }
 
+static __always_inline int is_loopback(__be32 addr)
+{
+	return (addr & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
+}
+
+/*
+ * Whether an instance may send this. 127.0.0.0/8 is the host's own, and its interface lets such addresses in because
+ * answers to clients on this host get them here; what an instance itself writes so is made up. Nobody's address is where
+ * answers go that are rewritten here: without a flow they have no way on.
+ */
+static __always_inline int is_made_up(struct xdp_md *ctx, void *data, void *end)
+{
+	struct ethhdr *ethernet = data;
+	struct iphdr *ip = (void *)(ethernet + 1);
+	struct neighbour *sender;
+	__u32 source;
+
+	if ((void *)(ip + 1) > end)
+		return 0;
+	if (*(__be16 *)(data + __builtin_offsetof(struct ethhdr, h_proto)) != bpf_htons(ETH_P_IP))
+		return 0;
+	if (is_loopback(ip->saddr) || is_loopback(ip->daddr))
+		return 1;
+	source = ip->saddr;
+	sender = bpf_map_lookup_elem(&neighbours, &source);
+	return sender && (sender->ifindex != ctx->ingress_ifindex || sender->local_source == ip->daddr);
+}
+
 SEC("xdp")
 int aether_replies(struct xdp_md *ctx)
 {
@@ -396,11 +506,11 @@ int aether_replies(struct xdp_md *ctx)
 	struct udphdr *ports;
 
 	if (parse(&packet, data, end) != PARSED || packet.is_tagged || packet.ip_protocol != bpf_htons(ETH_P_IP))
-		return XDP_PASS;
+		return is_made_up(ctx, data, end) ? XDP_DROP : XDP_PASS;
 	ip = (void *)(ethernet + 1);
 	ports = packet.transport;
 	if ((void *)(ip + 1) > end || (void *)(ports + 1) > end || ip->ttl <= 1)
-		return XDP_PASS;
+		return XDP_DROP;
 	key.source = ip->saddr;
 	key.destination = ip->daddr;
 	key.source_port = ports->source;
@@ -408,12 +518,18 @@ int aether_replies(struct xdp_md *ctx)
 	key.protocol = packet.protocol;
 	origin = bpf_map_lookup_elem(&replies, &key);
 	if (!origin)
-		return XDP_PASS;
+		return is_made_up(ctx, data, end) ? XDP_DROP : XDP_PASS;
 	replace_transport_sum(&packet, end, ip->saddr, origin->addr, ports->source, origin->port);
 	replace32(&ip->check, ip->saddr, origin->addr);
 	ip->saddr = origin->addr;
 	ports->source = origin->port;
-	return forward(ctx, ethernet, ip, packet.protocol);
+	if (!origin->other)
+		return forward(ctx, ethernet, ip, packet.protocol);
+	replace_transport_sum(&packet, end, ip->daddr, origin->other, ports->dest, origin->other_port);
+	replace32(&ip->check, ip->daddr, origin->other);
+	ip->daddr = origin->other;
+	ports->dest = origin->other_port;
+	return XDP_PASS;
 }
 
 SEC("xdp")

@@ -8,7 +8,7 @@
 
 #include "common.h"
 
-#define XDP_ABI_VERSION 1
+#define XDP_ABI_VERSION 2
 
 /* Ports that can have counters of their own; index 0 is that of all others. */
 #define PORT_COUNTERS 4096
@@ -111,11 +111,26 @@ struct flow_key {
 	__u8 reserved[3];
 };
 
-/* What is put in place of the destination (flows) or of the source (replies). */
+/* How an instance with a network of its own is reached. Key: its address, network byte order. */
+struct neighbour {
+	__u32 ifindex; /* the host's end of its veth pair */
+	__u32 local_source; /* address that clients on this host have in its eyes; no interface has it */
+	__u8 mac[6];
+	__u8 host_mac[6]; /* of the host's end */
+};
+
+/*
+ * What is put in place: in flows of the destination, in replies of the source. `other`: the opposite address, 0 where it
+ * stays; it is replaced for clients on this host, whose own address means something else in an instance's network.
+ */
 struct flow_value {
 	__u32 addr;
+	__u32 other;
 	__u16 port;
-	__u16 reserved;
+	__u16 other_port;
+	__u32 ifindex; /* 0: where the routes lead */
+	__u8 mac[6];
+	__u8 host_mac[6];
 };
 
 struct clock_reading {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -93,8 +94,19 @@ static int mount_field(const char **parts, struct failure *failure)
 	return make_mount(parts[0], parts[1], parts[2], flags, parts[4], failure);
 }
 
-static int obey_field(const struct field *field, struct failure *failure)
+/* Sockets of what runs here from now on are of that namespace; those made before stay where they are. */
+static int enter_network(const struct message *request, const struct field *field, struct failure *failure)
 {
+	uint32_t role, number;
+	if (!field_fd(field, &role, &number) || role != FD_NETWORK || request->fd_count != 1)
+		return fail(failure, EINVAL, "network", "fd");
+	return setns(request->fds[0], CLONE_NEWNET) < 0 ? fail(failure, errno, "setns", "network") : 0;
+}
+
+static int obey_field(const struct message *request, const struct field *field, struct failure *failure)
+{
+	if (field->tag == TAG_FD)
+		return enter_network(request, field, failure);
 	const char *parts[MOST_PARTS];
 	unsigned count = field_parts(field, text, sizeof text, parts, MOST_PARTS);
 	unsigned tag = count == 0 ? 0 : field->tag;
@@ -118,7 +130,7 @@ static int obey_field(const struct field *field, struct failure *failure)
 int setup(const struct message *request, struct failure *failure)
 {
 	for (struct field field = { 0 }; message_next(request, &field);)
-		if (obey_field(&field, failure) < 0)
+		if (obey_field(request, &field, failure) < 0)
 			return -1;
 	return 0;
 }

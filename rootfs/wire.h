@@ -45,7 +45,7 @@ enum wire_type {
 	WIRE_SANDBOX = 16,  /* CLONE_FLAGS, NAME; FD(role control): init's end of its socket. OK: PID + pidfd */
 	WIRE_ON_DEATH = 17, /* CGROUP*, UNLINK*, SYSCTL*: what to undo when the engine's socket closes. Replaces the last list */
 	/* engine -> init */
-	WIRE_SETUP = 32,  /* HOSTNAME, MOUNT*, MKDIR*, MKNOD*, SYMLINK*, SYSCTL*, LOOPBACK; in the order of the message */
+	WIRE_SETUP = 32,  /* HOSTNAME, MOUNT*, MKDIR*, MKNOD*, SYMLINK*, SYSCTL*, LOOPBACK, FD(role network); in the order of the message */
 	WIRE_SPAWN = 33,  /* a program; see below. OK: PID, HELD* + descriptors asked for */
 	WIRE_KILL = 34,   /* PID (in the sandbox; -1 all but init), SIGNAL */
 	WIRE_SOCKET = 35, /* FAMILY, SOCKTYPE: a non-blocking socket made inside the sandbox. OK + descriptor */
@@ -95,7 +95,8 @@ enum wire_fd_role {
 	FD_CONTROL = 1, /* launcher: becomes init's control socket */
 	FD_CHILD = 2,   /* init: becomes descriptor `number` of the child (0, 1, 2, ...) */
 	FD_JOIN = 3,    /* init: an open cgroup.procs (or tasks) file; the child writes "0" to it before it execs */
-	FD_HOLD = 4     /* init: kept open in init until RELEASE; its number comes back as HELD, in order */
+	FD_HOLD = 4,    /* init: kept open in init until RELEASE; its number comes back as HELD, in order */
+	FD_NETWORK = 5  /* init, SETUP: a network namespace, entered before what follows in the message */
 };
 
 #endif

@@ -25,6 +25,10 @@ const families = new Map([
   ],
   ["SharedMemoryError", "Shared memory or a unix socket could not be used."],
   [
+    "NetworkError",
+    "The network of a function with `network: private`. [Private networks](private-network.md) explains them.",
+  ],
+  [
     "EbpfError",
     "The small kernel programs that Aether attaches to its sandboxes could not be loaded or used.",
   ],

@@ -56,6 +56,7 @@ function overlayInstances(fn: FunctionView, stats: FunctionStats): readonly Inst
       id: known?.id ?? fn.id,
       pid: stats.pid === 0 ? null : stats.pid,
       state: stats.state,
+      address: known?.address ?? null,
       memoryBytes: stats.memoryBytes,
       cpuMs: stats.cpuMs,
     },

@@ -18,6 +18,7 @@ import { Invocations } from "./invoke/invocations.ts";
 import { LogFiles } from "./logs/log-files.ts";
 import { LogStore } from "./logs/log-store.ts";
 import type { LogWriter } from "./logs/log-store.ts";
+import { functionOf } from "./lifecycle/replicas.ts";
 import { packagePaths } from "./package-paths.ts";
 import { planReload } from "./plan-reload.ts";
 import { ReactorClient } from "./reactor/reactor-client.ts";
@@ -152,8 +153,8 @@ export class Engine implements ControlCore {
         for (const id of this.#views.keys()) if (!news.order.includes(id)) this.#views.delete(id);
         return this.#states.mark("state");
       case "output":
-        this.#writer(news.functionId, news.stream).write(news.chunk);
-        return this.#reactor.outputTaken(news.functionId, news.chunk.length);
+        this.#writer(news).write(news.chunk);
+        return this.#reactor.outputTaken(news.instanceOf, news.chunk.length);
       case "discard":
         return this.#janitor.discard(news.path);
       case "seal":
@@ -175,8 +176,10 @@ export class Engine implements ControlCore {
     this.#states.mark("state");
   }
 
-  #writer(functionId: string, stream: LogLine["stream"]): LogWriter {
-    const key = `${functionId}/${stream}`;
+  /** Lines of one instance are not mixed up with those of another; the log is the function's. */
+  #writer(output: Extract<ReactorNews, { type: "output" }>): LogWriter {
+    const { functionId, instanceOf, stream } = output;
+    const key = `${instanceOf}/${stream}`;
     let writer = this.#writers.get(key);
     if (writer === undefined) {
       writer = this.#store.open(functionId, stream);
@@ -316,7 +319,8 @@ export class Engine implements ControlCore {
   #forget(functionId: string): void {
     this.#store.remove(functionId);
     this.#views.delete(functionId);
-    for (const key of this.#writers.keys()) if (key.startsWith(`${functionId}/`)) this.#writers.delete(key);
+    for (const key of this.#writers.keys())
+      if (functionOf(key.slice(0, key.indexOf("/"))) === functionId) this.#writers.delete(key);
   }
 
   async shutdown(): Promise<void> {

@@ -47,6 +47,7 @@ function bind(library: ReturnType<typeof koffi.load>) {
     lookup: library.func("int bpf_map_lookup_elem(int, void*, void*)"),
     update: library.func("int bpf_map_update_elem(int, void*, void*, uint64_t)"),
     remove: library.func("int bpf_map_delete_elem(int, void*)"),
+    lookupBatch: library.func("int bpf_map_lookup_batch(int, void*, void*, void*, void*, void*, void*)"),
     attachCgroup: library.func("void* bpf_program__attach_cgroup(void*, int)"),
     createLink: library.func("int bpf_link_create(int, int, int, void*)"),
     updateLink: library.func("int bpf_link_update(int, int, void*)"),

@@ -55,6 +55,22 @@ export class BpfMap implements Disposable {
     return (libbpf().remove(this.fd, this.#key(key)) as number) === 0 || this.#missing("changed") !== null;
   }
 
+  /** What a hash map holds now: all of it, in one call. */
+  entries(): { readonly key: Uint8Array; readonly value: Uint8Array }[] {
+    const { entries, keyBytes, valueBytes } = this.shape;
+    const keys = new Uint8Array(entries * keyBytes);
+    const values = new Uint8Array(entries * valueBytes);
+    const count = new Uint32Array([entries]);
+    const next = new Uint32Array(1);
+    const result = libbpf().lookupBatch(this.fd, null, next, keys, values, count, null) as number;
+    // ENOENT: that was the end.
+    if (result < 0 && lastErrno() !== errno.ENOENT) throw this.#error("read", errnoName(lastErrno()));
+    return Array.from({ length: count[0] ?? 0 }, (_, index) => ({
+      key: keys.subarray(index * keyBytes, (index + 1) * keyBytes),
+      value: values.subarray(index * valueBytes, (index + 1) * valueBytes),
+    }));
+  }
+
   /** The whole of an array map (BPF_F_MMAPABLE) in our memory: read and written without a system call. */
   map(): MappedArray {
     return new MappedArray(this.shape, this.fd);

@@ -29,8 +29,8 @@ export interface LoadChoices {
   readonly entries?: Readonly<Record<string, number>>;
   /** Map -> one that is there already, and is used in its place. */
   readonly reuse?: Readonly<Record<string, BpfMap>>;
-  /** The only program to load; the others stay away from the verifier. */
-  readonly program?: string;
+  /** The only programs to load; the others stay away from the verifier. */
+  readonly programs?: readonly string[];
 }
 
 /** BPF_PROG_TYPE_XDP (linux/bpf.h) */
@@ -79,7 +79,7 @@ export class BpfObject implements Disposable {
     }
   }
 
-  #choose({ entries = {}, reuse = {}, program }: LoadChoices): void {
+  #choose({ entries = {}, reuse = {}, programs }: LoadChoices): void {
     const { findMap, setMapEntries, reuseMap, setAutoload } = libbpf();
     const change = (name: string, how: (map: bigint) => number): void => {
       const map = findMap(this.#pointer, name) as Pointer;
@@ -91,8 +91,9 @@ export class BpfObject implements Disposable {
       change(name, (map) => setMapEntries(map, count) as number);
     for (const [name, existing] of Object.entries(reuse))
       change(name, (map) => reuseMap(map, existing.fd) as number);
-    if (program === undefined) return;
-    for (const { name, pointer } of this.#programs()) if (name !== program) setAutoload(pointer, false);
+    if (programs === undefined) return;
+    for (const { name, pointer } of this.#programs())
+      if (!programs.includes(name)) setAutoload(pointer, false);
   }
 
   /** A loaded program by its name. @throws AetherError AE_BPF_LOAD_FAILED when there is none */

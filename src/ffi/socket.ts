@@ -155,6 +155,49 @@ export function listenInet(target: ListenAddress, backlog: number): Fd {
   }
 }
 
+/**
+ * Takes a TCP port without listening on it: nobody else gets it, and clients are refused.
+ * @throws SyscallError EADDRINUSE when it is taken
+ */
+export function reservePort(target: ListenAddress): Fd {
+  try {
+    return bindOnly(target, false);
+  } catch (error) {
+    if (!(error instanceof SyscallError) || error.errno !== errno.EADDRINUSE) throw error;
+    // Connections of an earlier server that wait for their end (TIME_WAIT) are in the way of a strict bind; a listener is
+    // in the way of this one too. Programs that set SO_REUSEADDR can take a port held like this.
+    return bindOnly(target, true);
+  }
+}
+
+function bindOnly(target: ListenAddress, besideOld: boolean): Fd {
+  const fd = inetSocket(target.family);
+  try {
+    setFlag(fd, SOL_SOCKET, SO_REUSEADDR, besideOld);
+    if (target.family === AF_INET6) setFlag(fd, IPPROTO_IPV6, IPV6_V6ONLY, target.v6Only);
+    const raw = encodeAddress(target);
+    checked(cBind(fd.number, raw, raw.length) as number, "bind", `port ${target.port}`);
+    return fd;
+  } catch (error) {
+    fd.close();
+    throw error;
+  }
+}
+
+/** A name of the network namespace's own (unix(7), abstract): one holder at a time, free again when it is closed or dies. */
+export function takeName(name: string): Fd | null {
+  const text = new TextEncoder().encode(name);
+  const raw = new Uint8Array(3 + text.length);
+  raw[0] = AF_UNIX;
+  raw.set(text, 3);
+  const fd = new Fd(checked(cSocket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) as number, "socket"));
+  if ((cBind(fd.number, raw, raw.length) as number) === 0) return fd;
+  const error = lastErrno();
+  fd.close();
+  if (error === errno.EADDRINUSE) return null;
+  throw new SyscallError("bind", error, name);
+}
+
 /** Where an inet socket listens. Throws SyscallError for a socket of another family. */
 export function listenAddress(fd: Fd): ListenAddress {
   const address = localAddress(fd);

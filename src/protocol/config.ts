@@ -62,6 +62,10 @@ export interface FunctionConfig {
   readonly triggerPort: number | null;
   /** Of the trigger port. */
   readonly protocol: TransportProtocol;
+  /** `private`: each instance has a network namespace and an IPv4 address of its own; the data plane leads there. */
+  readonly network: "shared" | "private";
+  /** How many run side by side; above 1 only with `private`. */
+  readonly instances: number;
   readonly ready: ReadyRule;
   readonly readyTimeoutMs: number;
   /** Values are secret: never printed, logged or sent to a console. */
@@ -133,6 +137,8 @@ export interface EngineConfig {
   readonly metrics: MetricsConfig | null;
   /** `null`: off. */
   readonly dataPlane: DataPlaneConfig | null;
+  /** Addresses of instances with a network of their own, as "10.99.0.0/24"; `null`: a free range is looked for. */
+  readonly privateRange: string | null;
 }
 
 export interface AetherConfig {

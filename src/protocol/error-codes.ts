@@ -135,6 +135,17 @@ export const errorCodes = {
   ),
   AE_PAYLOAD_TOO_LARGE: entry("SharedMemoryError", "user", "A payload is above the limit of its ring."),
   AE_UNIX_SOCKET: entry("SharedMemoryError", "system", "A unix socket could not be made or used."),
+  // NetworkError
+  AE_ADDRESS_RANGE_TAKEN: entry(
+    "NetworkError",
+    "user",
+    "There is no address for a function with `network: private`.",
+  ),
+  AE_NETWORK_FAILED: entry(
+    "NetworkError",
+    "system",
+    "The network of a function with `network: private` could not be made.",
+  ),
   // EbpfError
   AE_BPF_LOAD_FAILED: entry("EbpfError", "system", "A BPF object could not be opened or loaded."),
   AE_BPF_VERIFICATION_FAILED: entry("EbpfError", "system", "The kernel's verifier refused a BPF program."),

@@ -16,6 +16,8 @@ export interface InstanceView {
   /** Process id on the host; `null` while it does not exist. */
   readonly pid: number | null;
   readonly state: InstanceState;
+  /** IPv4 address in a network of its own; `null`: it shares the machine's. */
+  readonly address: string | null;
   /** Memory of the instance's cgroup, bytes; `null` where it is not known. */
   readonly memoryBytes: number | null;
   readonly cpuMs: number | null;

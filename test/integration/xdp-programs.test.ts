@@ -5,9 +5,9 @@ import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { readInterfaceCounters } from "../../src/engine/dataplane/counters.ts";
 import type { CounterArrays, InterfaceCounters } from "../../src/engine/dataplane/counters.ts";
-import { portCount, portCounterSlots, unparsedReasons } from "../../src/engine/dataplane/layout.ts";
+import { portCount, portCounterSlots, structs, unparsedReasons } from "../../src/engine/dataplane/layout.ts";
 import type { UnparsedReason } from "../../src/engine/dataplane/layout.ts";
-import { PortMap } from "../../src/engine/dataplane/port-map.ts";
+import { packAddress, PortMap } from "../../src/engine/dataplane/port-map.ts";
 import { PortTable } from "../../src/engine/dataplane/port-table.ts";
 import { loadXdpObject, mappedSettings, mappedStructs } from "../../src/engine/dataplane/xdp-object.ts";
 import { readBpfObject } from "../../src/ffi/bpf-file.ts";
@@ -360,6 +360,45 @@ describe.skipIf(missing !== null)(
             Array.from({ length: 100 }, (_, index) => 10_000 + index),
           );
         }
+      });
+    });
+
+    describe("what an instance sends", () => {
+      const instance = "10.9.9.9";
+      const localSource = "10.9.9.2";
+
+      ownProgram();
+
+      const verdictOf = (ends: Partial<Ip4>): number =>
+        object.program("aether_replies").run(frame4({ protocol: "tcp", from: port, to: 50_000 }, ends))
+          .verdict;
+
+      beforeEach(() => {
+        const value = new Uint8Array(structs.neighbour.size);
+        const { fields } = structs.neighbour;
+        // BPF_PROG_RUN gives frames to loopback.
+        new DataView(value.buffer).setUint32(fields.ifindex, 1, true);
+        new DataView(value.buffer).setUint32(fields.local_source, packAddress(localSource), true);
+        const key = new Uint8Array(new Uint32Array([packAddress(instance)]).buffer);
+        object.map("neighbours").update(key, value);
+      });
+
+      it("goes on to wherever it likes", () => {
+        expect(verdictOf({ source: instance, target: "192.0.2.1" })).toBe(xdpVerdict.pass);
+      });
+
+      it("is dropped when only a made-up packet looks so: from or to this machine's loopback", () => {
+        expect(verdictOf({ source: instance, target: "127.0.0.1" })).toBe(xdpVerdict.drop);
+        expect(verdictOf({ source: "127.0.0.1", target: "192.0.2.1" })).toBe(xdpVerdict.drop);
+        const fragment = frame4(
+          { protocol: "tcp", from: port, to: 50_000 },
+          { source: instance, target: "127.0.0.1", fragment: 0x2000 },
+        );
+        expect(object.program("aether_replies").run(fragment).verdict).toBe(xdpVerdict.drop);
+      });
+
+      it("is dropped where an answer has no way back", () => {
+        expect(verdictOf({ source: instance, target: localSource })).toBe(xdpVerdict.drop);
       });
     });
 

@@ -72,6 +72,7 @@ export function buildConfig(data: unknown, context: BuildContext): BuildResult {
         onViolation: engine.on_violation,
         logLevel: engine.log_level,
         dataPlane: engine.data_plane === "off" ? null : engine.data_plane,
+        privateRange: engine.private_range ?? null,
         maxParallelRestores: engine.max_parallel_restores ?? Math.min(256, context.machine.cores),
         warmPool: engine.warm_pool ?? null,
         breakpoints: engine.breakpoints,

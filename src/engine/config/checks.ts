@@ -2,6 +2,7 @@
 import type { Draft, FunctionDraft } from "./draft.ts";
 import { finding } from "./finding.ts";
 import type { ConfigPath, Finding } from "./finding.ts";
+import { checkNetworks } from "./network-checks.ts";
 import type { FunctionInput } from "./schema/function.ts";
 import { formatDuration } from "./units.ts";
 
@@ -173,6 +174,7 @@ export function checkDraft(draft: Draft, lineOf: LineOf): Finding[] {
   return [
     ...metricsPort(draft),
     ...duplicates(draft, lineOf),
+    ...checkNetworks(draft),
     ...draft.functions.flatMap((entry) => [
       ...contradictions(entry, draft.engine.data_plane),
       ...environment(entry),

@@ -1,5 +1,6 @@
 /** The kinds of value that several fields share, each with the rule that a wrong value is told. */
 import { z } from "zod";
+import { isForPrivateUse, parseRange } from "../network/address-range.ts";
 import { parseListenAddress } from "./listen-address.ts";
 import { durationPattern, parseDuration, parseSize, sizePattern } from "./units.ts";
 
@@ -75,6 +76,17 @@ export const listenAddress = z
     return z.NEVER;
   })
   .meta({ title: "address" });
+
+const rangeRule = "a private range of IPv4 addresses such as 10.99.0.0/24: /12 to /29, and its first address";
+
+/** `ADDRESS/PREFIX`. */
+export const addressRange = z
+  .string(rule(rangeRule))
+  .meta({ pattern: String.raw`^\d{1,3}(\.\d{1,3}){3}/(1[2-9]|2\d)$`, title: "address range" })
+  .refine((value) => {
+    const range = parseRange(value);
+    return range !== null && range.prefix >= 12 && range.prefix <= 29 && isForPrivateUse(range);
+  }, rule(rangeRule));
 
 /** A limit in milliseconds; the field's name carries the unit. */
 export const budgetMs = z

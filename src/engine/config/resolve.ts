@@ -182,6 +182,8 @@ export function toFunctionConfig(
     ...found,
     triggerPort: input.trigger_port ?? null,
     protocol: input.protocol,
+    network: input.network,
+    instances: input.instances,
     ready: readyRule(input.ready),
     readyTimeoutMs: input.ready_timeout,
     env: input.env,

@@ -14,12 +14,14 @@ import { readInterfaceCounters } from "./counters.ts";
 import type { InterfaceCounters, PortCounters } from "./counters.ts";
 import { InterfaceCounterMaps } from "./interface-counters.ts";
 import { jiffiesClock } from "./jiffies.ts";
-import { portCount, portCounterSlots } from "./layout.ts";
+import { portCount, portCounterSlots, ringCount, ringSlots } from "./layout.ts";
 import { PortMap } from "./port-map.ts";
 import type { Disagreement, PortOwner } from "./port-map.ts";
 import { PortTable } from "./port-table.ts";
 import type { PortDeclaration } from "./port-table.ts";
 import { SynReports } from "./syn-reports.ts";
+import { Targets } from "./targets.ts";
+import type { Target } from "./targets.ts";
 import { loadXdpObject, mappedSettings, mappedStructs, mapsToShare } from "./xdp-object.ts";
 import type { SharedMaps } from "./xdp-object.ts";
 
@@ -45,6 +47,7 @@ export class DataPlane implements Disposable {
   readonly #mapId: number;
   readonly #table: PortTable;
   readonly #syns: SynReports;
+  readonly #targets: Targets;
   readonly #toMs: (jiffies: number) => number;
   #config: DataPlaneConfig;
 
@@ -65,6 +68,14 @@ export class DataPlane implements Disposable {
       cpus: this.#cpus,
     });
     this.#toMs = jiffiesClock(object);
+    this.#targets = cleanup.use(
+      new Targets({
+        ...this.#shared,
+        rings: mappedStructs(object, "ring_targets", "target", ringCount * ringSlots),
+        settings: mappedSettings(object),
+        program: object.program("aether_replies"),
+      }),
+    );
     this.#syns = cleanup.use(new SynReports(epoll, this.#shared.syn_events, this.#table));
     cleanup.defer(() => this.#detachAll());
     for (const name of config.interfaces) this.#attach(name);
@@ -108,6 +119,21 @@ export class DataPlane implements Disposable {
     this.#config = { ...this.#config, interfaces };
   }
 
+  /** An instance with an address of its own can be reached from now on (targets.ts). @throws AetherError of the family EbpfError */
+  addTarget(target: Target, localSource: string): void {
+    this.#targets.add(target, localSource);
+  }
+
+  /** It is gone, and with it what was known of its clients. */
+  removeTarget(target: Pick<Target, "address">): void {
+    this.#targets.remove(target);
+  }
+
+  /** Clients of a declared port are spread over these addresses. @throws AetherError AE_BPF_MAP_OPERATION_FAILED */
+  spread(port: number, addresses: readonly string[]): void {
+    this.#targets.spread(port, addresses);
+  }
+
   /** A function has the port from now on, or declares something else of it. @throws AetherError AE_BPF_MAP_OPERATION_FAILED */
   declare(port: number, declaration: PortDeclaration): void {
     this.#table.declare(port, declaration);
@@ -117,6 +143,7 @@ export class DataPlane implements Disposable {
   /** Nobody has the port any more. */
   release(port: number): void {
     this.#syns.unwatch(port);
+    this.#targets.spread(port, []);
     this.#table.release(port);
     this.#map.clear(port);
   }

@@ -4,10 +4,16 @@ import type { DataPlaneView, FunctionView } from "../../protocol/views.ts";
 import { localAddress } from "./data-plane.ts";
 import type { DataPlane } from "./data-plane.ts";
 
+interface DeclaredPort {
+  readonly port: number;
+  /** Of its instances; empty: they are on this host. */
+  readonly addresses: readonly string[];
+}
+
 export class FunctionPorts {
   readonly #plane: DataPlane;
   readonly #changed: (view: DataPlaneView) => void;
-  readonly #ports = new Map<string, number>();
+  readonly #ports = new Map<string, DeclaredPort>();
 
   /** @param changed called after every change of what the plane should be */
   constructor(plane: DataPlane, changed: (view: DataPlaneView) => void) {
@@ -20,17 +26,27 @@ export class FunctionPorts {
   declare({ id, triggerPort, protocol, maxConnectionsPerSecond }: FunctionConfig): void {
     if (triggerPort === null) return;
     this.#plane.declare(triggerPort, { protocol, maxConnectionsPerSecond });
-    this.#ports.set(id, triggerPort);
+    this.#ports.set(id, { port: triggerPort, addresses: this.#ports.get(id)?.addresses ?? [] });
+    this.#changed(this.#plane.view());
+  }
+
+  /** Addresses of a declared function's instances; packets to its port go there. @throws AetherError AE_BPF_MAP_OPERATION_FAILED */
+  lead(id: string, addresses: readonly string[]): void {
+    const port = this.#ports.get(id)?.port;
+    if (port === undefined) return;
+    this.#plane.spread(port, addresses);
+    this.#ports.set(id, { port, addresses });
+    this.#plane.setOwner(port, { pid: 0, address: addresses[0] ?? localAddress });
     this.#changed(this.#plane.view());
   }
 
   /** The function is gone. */
   release(id: string): void {
-    const port = this.#ports.get(id);
+    const port = this.#ports.get(id)?.port;
     if (port === undefined) return;
     this.#ports.delete(id);
     // A function that follows on the same port has declared it already.
-    if (![...this.#ports.values()].includes(port)) this.#plane.release(port);
+    if (![...this.#ports.values()].some((other) => other.port === port)) this.#plane.release(port);
     this.#changed(this.#plane.view());
   }
 
@@ -38,9 +54,10 @@ export class FunctionPorts {
   follow(views: readonly FunctionView[]): void {
     let changed = false;
     for (const { id, instances } of views) {
-      const port = this.#ports.get(id);
-      const pid = instances[0]?.pid ?? 0;
-      if (port !== undefined && this.#plane.setOwner(port, { pid, address: localAddress })) changed = true;
+      const declared = this.#ports.get(id);
+      if (declared === undefined) continue;
+      const owner = { pid: instances[0]?.pid ?? 0, address: declared.addresses[0] ?? localAddress };
+      if (this.#plane.setOwner(declared.port, owner)) changed = true;
     }
     if (changed) this.#changed(this.#plane.view());
   }

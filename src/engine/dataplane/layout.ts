@@ -5,7 +5,7 @@
 
 import type { TransportProtocol } from "../../protocol/config.ts";
 
-export const abiVersion = 1;
+export const abiVersion = 2;
 
 export const portCount = 65_536;
 export const portCounterSlots = 4096;
@@ -39,7 +39,11 @@ export const structs = {
     size: 16,
     fields: { source: 0, destination: 4, source_port: 8, destination_port: 10, protocol: 12 },
   },
-  flow_value: { size: 8, fields: { addr: 0, port: 4 } },
+  neighbour: { size: 20, fields: { ifindex: 0, local_source: 4, mac: 8, host_mac: 14 } },
+  flow_value: {
+    size: 28,
+    fields: { addr: 0, other: 4, port: 8, other_port: 10, ifindex: 12, mac: 16, host_mac: 22 },
+  },
   clock_reading: { size: 16, fields: { jiffies: 0, monotonic_ns: 8 } },
 } as const;
 

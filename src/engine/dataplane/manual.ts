@@ -76,7 +76,7 @@ export function loadXdp(order: XdpLoad): { readonly entry: XdpEntry; readonly mo
   const program = chooseProgram(order);
   const pin = pinOf(order.interface);
   removeStale(order.interface, pin);
-  using object = BpfObject.load(order.file, undefined, { program });
+  using object = BpfObject.load(order.file, undefined, { programs: [program] });
   using link = attachXdp(object.program(program), order.interface, order.mode);
   mkdirSync(pin.slice(0, pin.lastIndexOf("/")), { recursive: true, mode: 0o700 });
   try {

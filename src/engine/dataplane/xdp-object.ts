@@ -12,6 +12,7 @@ const sharedMaps = [
   "port_limits",
   "syn_events",
   "ring_targets",
+  "neighbours",
   "flows",
   "replies",
 ] as const;
@@ -24,7 +25,7 @@ export type InterfaceMaps = Readonly<Record<(typeof interfaceMaps)[number], BpfM
 /**
  * Loads the object.
  * @param reuse maps of an earlier object to take over; `{}` for the first one
- * @param onlyShared it will count nothing, and only holds the maps that are shared
+ * @param onlyShared it will count nothing: it holds the maps that are shared, and the programs of instances and clock
  * @throws AetherError AE_BPF_LOAD_FAILED also for an object of another version, AE_BPF_VERIFICATION_FAILED
  */
 export function loadXdpObject(
@@ -36,7 +37,9 @@ export function loadXdpObject(
   const entries = { port_counters: onlyShared ? 1 : cpus * portCounterSlots, interface_counters: cpus };
   // The entries of a map that is taken over are its own.
   const fresh = Object.fromEntries(Object.entries(entries).filter(([name]) => reuse[name] === undefined));
-  return BpfObject.load(source, checkVersion, { entries: fresh, reuse });
+  // The verifier needs half a second of processor time for aether_ports.
+  const programs = onlyShared ? { programs: ["aether_replies", "aether_clock"] } : {};
+  return BpfObject.load(source, checkVersion, { entries: fresh, reuse, ...programs });
 }
 
 function checkVersion(rodata: DataView): void {
@@ -57,6 +60,7 @@ export function mapsToShare(object: BpfObject): SharedMaps {
     port_limits: object.map("port_limits"),
     syn_events: object.map("syn_events"),
     ring_targets: object.map("ring_targets"),
+    neighbours: object.map("neighbours"),
     flows: object.map("flows"),
     replies: object.map("replies"),
   };

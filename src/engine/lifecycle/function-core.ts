@@ -42,6 +42,20 @@ export interface FunctionParts {
   readonly held: HeldListeners;
   readonly idle: IdleMonitor;
   readonly connections: FrozenConnections;
+  /** `null`: it shares the machine's. */
+  readonly network: PrivateNetwork | null;
+}
+
+/** The network of a function's own instance, as its life needs it. */
+export interface PrivateNetwork {
+  /** As "10.213.0.3". */
+  readonly address: string;
+  /** Identity of its namespace: a socket of it has the same. */
+  readonly cookie: bigint;
+  /** Nobody else on this machine gets the port, for clients that come by no interface of the data plane. @throws AetherError AE_PORT_TAKEN */
+  reserve(): void;
+  /** Gives the port free. */
+  unreserve(): void;
 }
 
 /** What follows when something outside happens; set by the function's runtime. */
@@ -62,6 +76,7 @@ export class FunctionCore implements PoolMember {
   readonly held: HeldListeners;
   readonly idle: IdleMonitor;
   readonly connections: FrozenConnections;
+  readonly network: PrivateNetwork | null;
   readonly machine: StateMachine;
   readonly queue: OperationQueue;
   /** Short lives in a row. */
@@ -98,6 +113,7 @@ export class FunctionCore implements PoolMember {
     this.held = parts.held;
     this.idle = parts.idle;
     this.connections = parts.connections;
+    this.network = parts.network;
     this.queue = new OperationQueue(config.id);
     this.backoff = new Backoff(() => around.monotonic());
     this.wakeBackoff = new Backoff(() => around.monotonic());

@@ -1,5 +1,7 @@
 /** One function of the engine: its first state, the orders it takes, its replacement and its end. */
 import { isBoundDatagram } from "../../ffi/datagram.ts";
+import type { Fd } from "../../ffi/fd.ts";
+import { AF_INET, inetSocket, netnsCookie } from "../../ffi/socket.ts";
 import type { FunctionConfig } from "../../protocol/config.ts";
 import type { FunctionAction } from "../../protocol/control.ts";
 import { AetherError, assertNever, toAetherError } from "../../protocol/errors.ts";
@@ -80,15 +82,14 @@ export class FunctionRuntime {
   /**
    * Brings the function to its first state.
    * @param adopted an image that it begins with, asleep
-   * @param inherited listeners of the version it replaces, clients queued on them included
+   * @param inherited listeners of the version it replaces that it `inherits`, clients queued on them included
    * @returns whether it got there; what went wrong has been reported then
    */
   async begin(adopted: Image | null, inherited: readonly TakenListener[], cause: string): Promise<boolean> {
     const core = this.#core;
-    const fitting = inherited.filter(({ fd }) => isBoundDatagram(fd) === (core.config.protocol === "udp"));
-    for (const { fd } of inherited) if (!fitting.some((each) => each.fd === fd)) fd.close();
-    if (fitting.length > 0) core.held.hold(fitting);
+    if (inherited.length > 0) core.held.hold(inherited);
     try {
+      core.network?.reserve();
       await core.queue.run(() =>
         adopted === null ? begin(core, cause) : beginAdopted(core, adopted, cause),
       );
@@ -99,6 +100,19 @@ export class FunctionRuntime {
       if (core.instance === null && !core.held.isEmpty) awaitConnection(core, core.backoff.fail());
       return false;
     }
+  }
+
+  /**
+   * Whether a listener of an earlier version can be this one's. A function that gets or gives up a network of its own leaves
+   * its former port, and who is queued there, behind.
+   */
+  inherits(fd: Fd): boolean {
+    const { network, config } = this.#core;
+    if (isBoundDatagram(fd) !== (config.protocol === "udp")) return false;
+    const cookie = netnsCookie(fd);
+    if (network !== null) return cookie === network.cookie;
+    using own = inetSocket(AF_INET);
+    return cookie === netnsCookie(own);
   }
 
   /** Carries out an order of a person. Rejects with the reason, a typed error. */
@@ -224,6 +238,7 @@ export class FunctionRuntime {
       await instance.stop(stopSignal, stopTimeoutMs);
     });
     core.around.pool.release(core);
+    core.network?.unreserve();
     await core.driver[Symbol.asyncDispose]();
     core.machine.setActivity(null);
     core.machine.instanceGone(core.image !== null);

@@ -23,7 +23,8 @@ function snapshotView({ manifest }: Image): SnapshotView {
 function instanceViews(core: FunctionCore): InstanceView[] {
   if (core.instance === null) return [];
   const { id, pid } = core.instance;
-  return [{ id, pid, state: core.machine.state, ...core.instance.stats() }];
+  const address = core.network?.address ?? null;
+  return [{ id, pid, state: core.machine.state, address, ...core.instance.stats() }];
 }
 
 /** The view of the moment. Reads the cgroup's counters, nothing else. */

@@ -13,8 +13,9 @@ export function openPorts(core: FunctionCore): void {
   const held = new Set(core.held.ports);
   for (const address of listens) if (!held.has(address.port)) openPort(core, address);
   const { triggerPort } = core.config;
-  // Which family the function will listen on is not known yet; clients on the other one are relayed once it is.
-  const family = existsSync("/proc/net/if_inet6") ? AF_INET6 : AF_INET;
+  // Which family the function will listen on is not known yet; clients on the other one are relayed once it is. Into a
+  // network of its own only IPv4 leads.
+  const family = core.network === null && existsSync("/proc/net/if_inet6") ? AF_INET6 : AF_INET;
   if (listens.length === 0 && triggerPort !== null && !held.has(triggerPort))
     openPort(core, anyAddress(family, triggerPort));
 }

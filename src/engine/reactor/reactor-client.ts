@@ -148,8 +148,8 @@ export class ReactorClient {
   }
 
   /** Lets a function's output flow on. */
-  outputTaken(functionId: string, bytes: number): void {
-    this.#post({ type: "output-taken", functionId, bytes });
+  outputTaken(instanceOf: string, bytes: number): void {
+    this.#post({ type: "output-taken", instanceOf, bytes });
   }
 
   /** Ends every function, launcher and kernel program. Resolves with the images that remain; rejects at the deadline. */

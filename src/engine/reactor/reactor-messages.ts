@@ -57,8 +57,8 @@ export type ReactorOrder =
   | { readonly type: "error-seen"; readonly event: Extract<EventBody, { readonly type: "error" }> }
   /** An event for a function; answered by `delivered`. */
   | { readonly type: "invoke"; readonly id: number; readonly functionId: string; readonly event: Event }
-  /** So much of a function's output was taken in. */
-  | { readonly type: "output-taken"; readonly functionId: string; readonly bytes: number }
+  /** So much of an instance's output was taken in. */
+  | { readonly type: "output-taken"; readonly instanceOf: string; readonly bytes: number }
   /** Ends every function in order; answered by `stopped`. */
   | { readonly type: "stop" };
 
@@ -86,6 +86,8 @@ export type ReactorReport =
   | {
       readonly type: "output";
       readonly functionId: string;
+      /** Whose output it is; it is acknowledged under this id. */
+      readonly instanceOf: string;
       readonly stream: LogLine["stream"];
       readonly chunk: Uint8Array;
     }

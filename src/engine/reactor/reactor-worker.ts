@@ -42,7 +42,7 @@ async function obey(order: ReactorOrder): Promise<void> {
     case "invoke":
       return await deliver(order.id, order.functionId, order.event);
     case "output-taken":
-      return reactor?.outputTaken(order.functionId, order.bytes);
+      return reactor?.outputTaken(order.instanceOf, order.bytes);
     case "stop": {
       const images = (await reactor?.stop()) ?? [];
       report({ type: "stopped", images });

@@ -5,6 +5,7 @@
 import { mkdirSync, rmdirSync } from "node:fs";
 import { totalmem } from "node:os";
 import { Epoll } from "../../ffi/epoll.ts";
+import { inetSocket } from "../../ffi/socket.ts";
 import type { DataPlaneConfig, EngineConfig, FunctionConfig } from "../../protocol/config.ts";
 import type { FunctionAction } from "../../protocol/control.ts";
 import { AetherError, toAetherError } from "../../protocol/errors.ts";
@@ -14,8 +15,11 @@ import { ChangePublisher } from "../change-publisher.ts";
 import type { Delivered, Event } from "../lifecycle/invoke.ts";
 import { FunctionRuntime } from "../lifecycle/function-runtime.ts";
 import type { FunctionSurroundings } from "../lifecycle/function-core.ts";
+import { functionOf, replicaIds } from "../lifecycle/replicas.ts";
 import { DataPlane } from "../dataplane/data-plane.ts";
 import { FunctionPorts } from "../dataplane/function-ports.ts";
+import type { InstanceNetwork } from "../network/instance-network.ts";
+import { PrivateInstances } from "../network/private-instances.ts";
 import { EngineCgroups } from "../sandbox/cgroups.ts";
 import type { SandboxContext } from "../sandbox/context.ts";
 import { Launcher } from "../sandbox/launcher.ts";
@@ -83,6 +87,7 @@ export class Reactor {
   readonly #ports: PortPrograms;
   readonly #plane: DataPlane | null;
   readonly #functionPorts: FunctionPorts | null;
+  readonly #privates: PrivateInstances;
   readonly #restores: Gate;
   readonly #proofs = new Gate(1);
   readonly #pool: WarmPool;
@@ -121,6 +126,7 @@ export class Reactor {
         ? null
         : new FunctionPorts(parts.plane, (view) => report({ type: "data-plane", view }));
     this.#launcher = Promise.resolve(parts.launcher);
+    this.#privates = new PrivateInstances(start.engine.privateRange, parts.plane, parts.ports);
     this.#pool = new WarmPool(start.engine.warmPool ?? poolCapacity(totalmem()));
     this.#restores = new Gate(start.engine.maxParallelRestores);
     this.#publisher = new ChangePublisher(viewIntervalMs, (changed) => this.#publish(changed));
@@ -138,22 +144,26 @@ export class Reactor {
         const output = this.#output.get(functionId);
         output?.tail.add(chunk);
         output?.flow.sent(chunk.length);
-        report({ type: "output", functionId, stream, chunk });
+        report({ type: "output", functionId: functionOf(functionId), instanceOf: functionId, stream, chunk });
       },
       outputRoom: (functionId) => this.#output.get(functionId)?.flow.room ?? null,
       finishImage: (request) => this.#images.finish(request),
-      ringFailed: (functionId, error) =>
-        report({ type: "event", event: { type: "error", functionId, error: error.toJSON() } }),
+      ringFailed: (functionId, error) => this.#emit({ type: "error", functionId, error: error.toJSON() }),
       discard: (path) => report({ type: "discard", path }),
     };
     this.#table = new FunctionTable({
+      declare: (config) => this.#declare(config),
       make: (config) => this.#make(config),
+      made: (config) => this.#lead(config),
       rehearse: (config) => this.#rehearse(config),
-      unmake: (id) => {
-        this.#output.delete(id);
+      unmake: (replicaId) => {
+        this.#output.delete(replicaId);
+        this.#privates.release(replicaId);
+        this.#cgroups.removeFunction(replicaId);
+      },
+      removed: (id) => {
         this.#stats.removed(id);
         this.#functionPorts?.release(id);
-        this.#cgroups.removeFunction(id);
       },
       emit: (event) => this.#emit(event),
       changed: (id) => this.#changed(id),
@@ -250,9 +260,14 @@ export class Reactor {
     return launcher;
   }
 
+  /** What happens to one of several instances is told of the function. */
   #emit(event: EventBody): void {
-    this.#stats.take(event);
-    this.#report({ type: "event", event });
+    const told =
+      "functionId" in event && event.functionId !== null
+        ? { ...event, functionId: functionOf(event.functionId) }
+        : event;
+    this.#stats.take(told);
+    this.#report({ type: "event", event: told });
   }
 
   #publish(changed: ReadonlySet<string>): void {
@@ -263,11 +278,11 @@ export class Reactor {
   }
 
   #changed(id: string): void {
-    this.#publisher.mark(id);
+    this.#publisher.mark(functionOf(id));
     this.#budget.note();
   }
 
-  #surroundings(): FunctionSurroundings {
+  #surroundings(network: InstanceNetwork | null): FunctionSurroundings {
     return {
       now: () => this.#context.now(),
       monotonic: () => this.#context.monotonic(),
@@ -278,29 +293,45 @@ export class Reactor {
       restores: this.#restores,
       proofs: this.#proofs,
       pool: this.#pool,
-      warmUp: (config, listens) => warmUp(this.#epoll, config, listens),
+      warmUp: (config, listens) =>
+        warmUp(this.#epoll, config, listens, ({ family }) =>
+          Promise.resolve(network?.run(() => inetSocket(family)) ?? null),
+        ),
     };
+  }
+
+  #declare(config: FunctionConfig): void {
+    this.#stats.made(config.id);
+    this.#functionPorts?.declare(config);
+  }
+
+  /** Packets to the function's port go to its instances, where they have addresses of their own. */
+  #lead(config: FunctionConfig): void {
+    const addresses = replicaIds(config).flatMap((id) => this.#privates.addressOf(id) ?? []);
+    this.#functionPorts?.lead(config.id, addresses);
   }
 
   #make(config: FunctionConfig): FunctionRuntime {
     const output: FunctionOutput = { tail: new OutputTail(), flow: new OutputFlow() };
     this.#output.set(config.id, output);
-    this.#stats.made(config.id);
+    const own = config.network === "private" ? this.#privates.take(config) : null;
     const cgroup = this.#cgroups.createFunction(config.id, { memoryLimitBytes: config.memoryLimitBytes });
     const driver = new SandboxDriver(this.#context, {
       config,
       cgroup,
       lastOutput: () => output.tail.lines(),
+      network: own?.network ?? null,
     });
-    this.#functionPorts?.declare(config);
-    const held = new HeldListeners(this.#epoll, this.#ports, {
+    const held = new HeldListeners(this.#epoll, own?.programs ?? this.#ports, {
       protocol: config.protocol,
       syns: this.#plane,
+      inNetwork: own === null ? (work) => work() : (work) => own.network.run(work),
       notice: (text) => this.#emit({ type: "notice", functionId: config.id, text }),
     });
-    const idle = new IdleMonitor(this.#ports);
+    const idle = new IdleMonitor(own?.programs ?? this.#ports);
     const connections = new FrozenConnections(this.#epoll);
-    return new FunctionRuntime(config, { driver, held, idle, connections }, this.#surroundings());
+    const parts = { driver, held, idle, connections, network: own };
+    return new FunctionRuntime(config, parts, this.#surroundings(own?.network ?? null));
   }
 
   async #rehearse(config: FunctionConfig): Promise<Image | null> {
@@ -322,6 +353,7 @@ export class Reactor {
   /** Brings all functions to their first states. */
   async begin(): Promise<void> {
     await this.#table.begin(this.#start.functions, this.#start.adopted);
+    this.#privates.sweep();
   }
 
   /** Applies a new configuration. */
@@ -331,7 +363,11 @@ export class Reactor {
     this.#budget.resize(order.engine.memoryBudgetBytes);
     this.#reloadDataPlane(order.engine.dataPlane);
     for (const config of order.updated) this.#functionPorts?.declare(config);
-    await this.#table.apply(order);
+    try {
+      await this.#table.apply(order);
+    } finally {
+      this.#privates.sweep();
+    }
     this.#stats.reordered(order.order);
   }
 
@@ -367,9 +403,9 @@ export class Reactor {
     return this.#table.invoke(functionId, event);
   }
 
-  /** The engine has taken in so much of a function's output. */
-  outputTaken(functionId: string, bytes: number): void {
-    this.#output.get(functionId)?.flow.acknowledged(bytes);
+  /** The engine has taken in so much of an instance's output. */
+  outputTaken(instanceOf: string, bytes: number): void {
+    this.#output.get(instanceOf)?.flow.acknowledged(bytes);
   }
 
   /** Ends everything in order. Returns the images that are there. */
@@ -383,6 +419,7 @@ export class Reactor {
     await launcher[Symbol.asyncDispose]();
     await this.#images[Symbol.asyncDispose]();
     this.#stats[Symbol.dispose]();
+    this.#privates[Symbol.dispose]();
     this.#plane?.[Symbol.dispose]();
     this.#ports[Symbol.dispose]();
     this.#cgroups.remove();

@@ -5,6 +5,7 @@
  */
 import { existsSync } from "node:fs";
 import { AetherError } from "../../protocol/errors.ts";
+import { functionOf } from "../lifecycle/replicas.ts";
 import { idPattern } from "../../protocol/paths.ts";
 import { cgroupError, makeCgroup } from "./cgroup-files.ts";
 import { engineRoots, removeEngineRoots } from "./cgroup-leftovers.ts";
@@ -80,7 +81,7 @@ export class EngineCgroups {
    * @throws AetherError AE_SANDBOX_SETUP_FAILED
    */
   createFunction(id: string, limits: CgroupLimits, role: CgroupRole = "fn"): FunctionCgroup {
-    checkName(id);
+    checkName(functionOf(id));
     const name = `${role}-${id}`;
     const paths: [string, ...string[]] = [`${this.root}/${name}`];
     if (this.#memory.kind === "v1") paths.push(`${this.#memory.root}/${name}`);

@@ -2,7 +2,8 @@
 import { AetherError } from "../../protocol/errors.ts";
 import type { FunctionConfig } from "../../protocol/config.ts";
 import type { InstanceExit } from "../lifecycle/driver.ts";
-import { SOCK_STREAM } from "../../ffi/socket.ts";
+import { AF_INET, SOCK_STREAM } from "../../ffi/socket.ts";
+import type { ListenAddress } from "../../ffi/socket.ts";
 import { describeOwner, listeningPorts, ownerOf } from "../config/ports.ts";
 import type { SandboxContext } from "./context.ts";
 import type { Handshake } from "./handshake.ts";
@@ -24,8 +25,8 @@ export interface ReadyWait {
   readonly handshake: Handshake | null;
   /** Last lines of output, for the error. */
   readonly lastOutput: () => readonly string[];
-  /** It has a network of its own, and is asked from inside. */
-  readonly rehearsal: boolean;
+  /** Whether it has a network of its own, and is asked from inside; `reached`: at this address clients come in. */
+  readonly ownNetwork: { readonly reached: string | null } | null;
 }
 
 /** A program that could not be executed, as an error of ours. */
@@ -104,6 +105,9 @@ async function portListens(
     if (ports.includes(port)) {
       // A child that listens may be a daemon whose parent is just leaving: the exit decides the race if it comes.
       if (!wait.instance.firstProcessListens(port)) await delay(daemonGraceMs);
+      const address = wait.ownNetwork?.reached ?? null;
+      if (address !== null && !wait.instance.listenAddresses(port).some(isReached))
+        throw loopbackError(wait.config, port, address);
       return;
     }
     if (wait.context.monotonic() > deadline) {
@@ -129,7 +133,8 @@ async function httpAnswers(
     const left = deadline - wait.context.monotonic();
     if (left <= 0) throw timeoutError(wait, `GET ${path}: ${last}`);
     const target = loopbackOf(wait.instance.listenAddresses(port), port);
-    const socket = wait.rehearsal ? await wait.instance.sandbox.socket(target.family, SOCK_STREAM) : null;
+    const socket =
+      wait.ownNetwork !== null ? await wait.instance.sandbox.socket(target.family, SOCK_STREAM) : null;
     const result = await probe(wait.context.epoll, target, request, Math.min(left, 5_000), socket);
     if (result.ok && result.status !== null && result.status >= 200 && result.status < 300) return;
     // What it has answered says more than that the last try was cut off by the deadline.
@@ -155,6 +160,20 @@ function timeoutError(wait: ReadyWait, why: string): AetherError {
   );
 }
 
+/** Whether clients from outside its network come in there: they come as IPv4. */
+function isReached({ family, address, v6Only }: ListenAddress): boolean {
+  if (family === AF_INET) return address[0] !== 127;
+  return !v6Only && address.every((byte) => byte === 0);
+}
+
+function loopbackError(config: FunctionConfig, port: number, address: string): AetherError {
+  return new AetherError("AE_WAKE_WRONG_PORT", `${config.id}: nobody would reach it where it listens`, {
+    why: `it listens on port ${port} of its loopback or of IPv6 alone, and with network: private its clients come in at ${address}`,
+    hint: "Let it listen on 0.0.0.0, or set network: shared.",
+    data: { function: config.id, triggerPort: port, address, reason: "LoopbackOnly" },
+  });
+}
+
 function wrongPortError(config: FunctionConfig, port: number, others: readonly number[]): AetherError {
   return new AetherError("AE_WAKE_WRONG_PORT", `${config.id}: it does not listen on its trigger port`, {
     why: `it listens on ${others.join(", ")}, and trigger_port is ${port}`,
@@ -164,8 +183,8 @@ function wrongPortError(config: FunctionConfig, port: number, others: readonly n
 }
 
 function takenError(wait: ReadyWait, port: number): AetherError | null {
-  // Alone in its network, it finds no port taken; the running version has it in the machine's.
-  if (wait.rehearsal) return null;
+  // Alone in its network, it finds no port taken, whoever has it in the machine's.
+  if (wait.ownNetwork !== null) return null;
   const inodes = listeningPorts(wait.config.protocol).get(port);
   if (inodes === undefined || inodes.length === 0) return null;
   const owner = ownerOf(inodes);

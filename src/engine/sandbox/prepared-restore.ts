@@ -38,7 +38,8 @@ export interface PrepareOptions {
   readonly workDirectory: string;
   readonly cgroup: FunctionCgroup;
   readonly privileged: boolean;
-  readonly privateNetwork: boolean;
+  /** "new": one of its own, for a trial; `null`: the machine's. */
+  readonly network: Fd | "new" | null;
   /** The rings of the copy; `null` where the image has none. Ends with the restore, or goes to its instance. */
   readonly ring: InstanceRing | null;
   /** "size": the caller compares the programs' stamps. */
@@ -87,14 +88,14 @@ export class PreparedRestore implements Disposable {
     );
     try {
       const sandbox = await Sandbox.create(context.epoll, await context.launcher(), options.name, {
-        privateNetwork: options.privateNetwork,
+        network: options.network,
         setup: sandboxLayout({
           sharedTmp: options.sharedTmp,
           folders: options.folders,
           handshakeSocket: null,
           heapFile: heapFileOf(options.image),
           privileged: options.privileged,
-          privateNetwork: options.privateNetwork,
+          privateNetwork: options.network === "new",
         }),
       });
       try {

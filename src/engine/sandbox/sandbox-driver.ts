@@ -42,6 +42,14 @@ export interface SandboxDriverOptions {
   readonly lastOutput: () => readonly string[];
   /** A version that is tried beside the running one: in a network of its own, with its own work folder and socket. */
   readonly rehearsal?: boolean;
+  /** The network of its own that it runs in; `null`, and of a rehearsal: none. */
+  readonly network?: SandboxNetwork | null;
+}
+
+/** A network namespace that outlives the sandboxes in it. */
+export interface SandboxNetwork {
+  readonly namespace: Fd;
+  readonly address: string;
 }
 
 export class SandboxDriver implements InstanceDriver {
@@ -55,6 +63,7 @@ export class SandboxDriver implements InstanceDriver {
   readonly #sharedTmp: readonly string[];
   readonly #prepared = new PreparedSet();
   readonly #rehearsal: boolean;
+  readonly #network: SandboxNetwork | null;
   /** The sandbox of a start, a trial or a restore that is not finished. */
   #underWay: Sandbox | null = null;
   #sequence = 0;
@@ -68,6 +77,7 @@ export class SandboxDriver implements InstanceDriver {
     this.#rings = new InstanceRings(context, config.id);
     this.#lastOutput = options.lastOutput;
     this.#rehearsal = options.rehearsal === true;
+    this.#network = options.network ?? null;
     // CRIU with its libraries runs inside the sandbox too.
     this.#sharedTmp = sharedTmpEntries([
       config.cwd,
@@ -134,7 +144,9 @@ export class SandboxDriver implements InstanceDriver {
           instance,
           handshake,
           lastOutput: this.#lastOutput,
-          rehearsal: this.#rehearsal,
+          ownNetwork: this.#rehearsal
+            ? { reached: null }
+            : this.#network && { reached: this.#network.address },
         });
       } catch (error) {
         await instance.kill();
@@ -164,7 +176,7 @@ export class SandboxDriver implements InstanceDriver {
     const { config } = this;
     try {
       return await Sandbox.create(this.#context.epoll, await this.#context.launcher(), name, {
-        privateNetwork: this.#rehearsal,
+        network: this.#rehearsal ? "new" : (this.#network?.namespace ?? null),
         setup: sandboxLayout({
           sharedTmp: this.#sharedTmp,
           folders: this.#folders,
@@ -285,7 +297,7 @@ export class SandboxDriver implements InstanceDriver {
         workDirectory: this.#workDirectory,
         cgroup: this.#cgroup,
         privileged: this.#config.privileged,
-        privateNetwork,
+        network: privateNetwork ? "new" : (this.#network?.namespace ?? null),
         validate: image.manifest.allStamped && !touched ? "size" : "build-id",
       });
     } catch (error) {

@@ -156,15 +156,25 @@ export class Sandbox implements Disposable {
     epoll: Epoll,
     launcher: Launcher,
     name: string,
-    options: { readonly privateNetwork: boolean; readonly setup: SandboxSetup },
+    options: {
+      /** Its network: a namespace there is, a new one, or (`null`) the machine's. */
+      readonly network: Fd | "new" | null;
+      readonly setup: SandboxSetup;
+    },
   ): Promise<Sandbox> {
     const { promise: gone, resolve } = Promise.withResolvers<void>();
     const flags =
-      CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | (options.privateNetwork ? CLONE_NEWNET : 0n);
+      CLONE_NEWPID |
+      CLONE_NEWNS |
+      CLONE_NEWIPC |
+      CLONE_NEWUTS |
+      (options.network === "new" ? CLONE_NEWNET : 0n);
     const init = await launcher.makeInit(name, flags, () => resolve());
     const sandbox = new Sandbox(name, init.pid, init.pidfd, gone, epoll, init.control);
     try {
-      await sandbox.#channel.request(options.setup.writer, setupDeadlineMs);
+      const { network, setup } = options;
+      if (network !== null && network !== "new") setup.writer.fd(fdRole.NETWORK, network.number);
+      await sandbox.#channel.request(setup.writer, setupDeadlineMs);
     } catch (error) {
       sandbox.kill();
       throw error;

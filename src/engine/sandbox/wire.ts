@@ -61,7 +61,7 @@ export const wireTag = {
   SOCKTYPE: 50,
 } as const;
 
-export const fdRole = { CONTROL: 1, CHILD: 2, JOIN: 3, HOLD: 4 } as const;
+export const fdRole = { CONTROL: 1, CHILD: 2, JOIN: 3, HOLD: 4, NETWORK: 5 } as const;
 
 /** Builds one message, field by field, in the order in which they are to be obeyed. */
 export class WireWriter {

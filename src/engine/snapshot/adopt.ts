@@ -1,6 +1,7 @@
 /** Images that an earlier engine of this name left behind: adopted where they fit, removed with the reason where not. */
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import type { AetherConfig, FunctionConfig } from "../../protocol/config.ts";
+import { replicaIds } from "../lifecycle/replicas.ts";
 import { wokenMark } from "./image.ts";
 import type { Image } from "./image.ts";
 import { manifestMismatch, manifestName, parseManifest, verifyFiles } from "./manifest.ts";
@@ -19,7 +20,9 @@ export async function adoptImages(
 ): Promise<AdoptResult> {
   const images: Record<string, Image> = {};
   const refused: { functionId: string; why: string }[] = [];
-  const declared = new Map(config.functions.map((entry) => [entry.id, entry]));
+  const declared = new Map(
+    config.functions.flatMap((entry) => replicaIds(entry).map((id) => [id, { ...entry, id }] as const)),
+  );
   for (const functionId of existsSync(root) ? readdirSync(root) : []) {
     const folder = `${root}/${functionId}`;
     const entry = declared.get(functionId);

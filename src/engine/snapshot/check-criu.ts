@@ -13,7 +13,7 @@ export async function checkCriu(context: SandboxContext): Promise<void> {
   // Left by a CRIU that was killed while it wrote its cache; it would keep every later one from writing it.
   rmSync("/run/criu.kdat.tmp", { force: true });
   using sandbox = await Sandbox.create(context.epoll, await context.launcher(), "criu-check", {
-    privateNetwork: false,
+    network: null,
     setup: new SandboxSetup().mount("proc", "proc", "/proc"),
   });
   const pipe = makePipe();

@@ -32,7 +32,7 @@ export async function askCriu(
 ): Promise<{ readonly response: CriuResponse; readonly ms: number }> {
   const setup = new SandboxSetup().mount("proc", "proc", "/proc");
   if (request.emptyRun === true) setup.mount("tmpfs", "tmpfs", "/run");
-  const sandbox = await Sandbox.create(epoll, launcher, "doctor", { privateNetwork: false, setup });
+  const sandbox = await Sandbox.create(epoll, launcher, "doctor", { network: null, setup });
   try {
     await request.before?.(sandbox);
     using images = openDirectory(`${folder}/images`);

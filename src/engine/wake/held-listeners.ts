@@ -40,6 +40,9 @@ export interface SynSource {
   unwatchSyn(port: number): void;
 }
 
+/** Does something in the network namespace the function's sockets are in. */
+export type InNetwork = <T>(work: () => T) => T;
+
 /** What is waited for: see `wake_on`. */
 export type WakeOn = FunctionConfig["wakeOn"];
 
@@ -52,6 +55,7 @@ export class HeldListeners implements Disposable {
   readonly #syns: SynSource | null;
   readonly #protocol: TransportProtocol;
   readonly #notice: (text: string) => void;
+  readonly #inNetwork: InNetwork;
   #wakeOn: WakeOn = "connection";
   #held: readonly TakenListener[] = [];
   #watching = false;
@@ -68,10 +72,12 @@ export class HeldListeners implements Disposable {
     options: {
       readonly protocol: TransportProtocol;
       readonly syns: SynSource | null;
+      readonly inNetwork: InNetwork;
       notice(text: string): void;
     },
   ) {
-    const { protocol, syns } = options;
+    const { protocol, syns, inNetwork } = options;
+    this.#inNetwork = inNetwork;
     this.#epoll = epoll;
     this.#notice = (text) => options.notice(text);
     this.#protocol = protocol;
@@ -114,20 +120,22 @@ export class HeldListeners implements Disposable {
       }
       // The kernel moves a queue only to a socket bound alike; others are relayed (lazy start, a changed address).
       if (!listeners.some((next) => boundAlike(next.address, address)))
-        this.relayed += relayQueued(this.#epoll, fd, address.port);
+        this.relayed += relayQueued(this.#epoll, fd, address.port, this.#inNetwork);
     }
     this.#close(previous);
   }
 
   #pass(fd: Fd, port: number): void {
-    const { passed, lost, why } = passDatagrams(fd);
+    const { passed, lost, why } = this.#inNetwork(() => passDatagrams(fd));
     if (why !== null)
       this.#notice(`port ${port}: ${lost} of ${passed + lost} waiting datagrams were lost: ${why}`);
   }
 
   /** Opens a listener where no process has one: lazy start, an adopted image. Throws SyscallError EADDRINUSE. */
   openPlaceholder(address: ListenAddress): void {
-    const fd = this.#protocol === "udp" ? bindDatagram(address) : listenInet(address, backlog);
+    const fd = this.#inNetwork(() =>
+      this.#protocol === "udp" ? bindDatagram(address) : listenInet(address, backlog),
+    );
     this.#held = [...this.#held, { port: address.port, address, fd }];
   }
 

@@ -2,8 +2,9 @@
 import { readBpfObject } from "../../ffi/bpf-file.ts";
 import { openDirectory } from "../../ffi/fd.ts";
 import { BpfObject } from "../../ffi/libbpf.ts";
-import type { MappedArray } from "../../ffi/libbpf.ts";
+import type { BpfMap, MappedArray } from "../../ffi/libbpf.ts";
 import { AF_INET, inetSocket, netnsCookie } from "../../ffi/socket.ts";
+import { packAddress } from "../dataplane/port-map.ts";
 import { monotonicMs } from "../monotonic.ts";
 import type { TransportProtocol } from "../../protocol/config.ts";
 import { AetherError } from "../../protocol/errors.ts";
@@ -11,8 +12,10 @@ import type { HeldPorts } from "./held-listeners.ts";
 import type { IdleSource, PortActivity } from "./idle-monitor.ts";
 
 const portCount = 65_536;
+/** SLOTS: instances with a network of their own; 0 is nobody's. */
+const slotCount = 4096;
 /** Of bpf/cgroup.bpf.c: abi_version, then host_netns_cookie at its natural alignment. */
-const abiVersion = 2;
+const abiVersion = 3;
 const abiVersionAt = 0;
 const cookieAt = 8;
 /** HELD_TCP, HELD_UDP */
@@ -22,10 +25,95 @@ const activityBytes = 24;
 const closedAt = 8;
 const lastChangeAt = 16;
 
+/** Where an instance with a network of its own is. */
+export interface InstancePlace {
+  /** Of its network namespace (SO_NETNS_COOKIE). */
+  readonly cookie: bigint;
+  /** As "10.213.0.3". */
+  readonly address: string;
+  /** The port of its function: the only one that is asked for. */
+  readonly port: number;
+}
+
+interface SlotMaps {
+  readonly activity: MappedArray;
+  readonly ofNetns: BpfMap;
+  readonly ofAddress: BpfMap;
+  readonly heldPorts: BpfMap;
+}
+
+/** Held ports and activity of one instance with a network of its own. */
+export class InstancePrograms implements HeldPorts, IdleSource, Disposable {
+  readonly #maps: SlotMaps;
+  readonly #slot: number;
+  readonly #place: InstancePlace;
+  readonly #around: { countDatagrams(): void; ended(): void };
+  readonly #before: PortActivity;
+
+  constructor(
+    maps: SlotMaps,
+    slot: number,
+    place: InstancePlace,
+    around: { countDatagrams(): void; ended(): void },
+  ) {
+    this.#maps = maps;
+    this.#slot = slot;
+    this.#place = place;
+    this.#around = around;
+    // Counters are never set back: what an earlier instance of the slot had is taken off.
+    this.#before = activityAt(maps.activity, slot);
+    const value = u32(slot);
+    maps.ofNetns.update(new Uint8Array(new BigUint64Array([place.cookie]).buffer), value);
+    maps.ofAddress.update(addressKey(place.address), value);
+  }
+
+  #portKey(port: number): Uint8Array {
+    const key = new DataView(new ArrayBuffer(8));
+    key.setUint32(0, this.#slot, true);
+    key.setUint16(4, port, true);
+    return new Uint8Array(key.buffer);
+  }
+
+  mark(port: number, protocol: TransportProtocol): void {
+    if (protocol === "udp") this.#around.countDatagrams();
+    this.#maps.heldPorts.update(this.#portKey(port), new Uint8Array([heldMarks[protocol]]));
+  }
+
+  unmark(port: number): void {
+    this.#maps.heldPorts.remove(this.#portKey(port));
+  }
+
+  read(port: number): PortActivity {
+    const now = activityAt(this.#maps.activity, this.#slot);
+    if (port !== this.#place.port) return { established: 0n, closed: 0n, lastChangeMs: 0 };
+    const established = now.established - this.#before.established;
+    return {
+      established,
+      closed: now.closed - this.#before.closed,
+      lastChangeMs: now.lastChangeMs === this.#before.lastChangeMs ? 0 : now.lastChangeMs,
+    };
+  }
+
+  monotonic(): number {
+    return monotonicMs();
+  }
+
+  [Symbol.dispose](): void {
+    this.#maps.ofNetns.remove(new Uint8Array(new BigUint64Array([this.#place.cookie]).buffer));
+    this.#maps.ofAddress.remove(addressKey(this.#place.address));
+    this.#around.ended();
+  }
+}
+
+const u32 = (value: number): Uint8Array => new Uint8Array(new Uint32Array([value]).buffer);
+const addressKey = (address: string): Uint8Array => u32(packAddress(address));
+
 export class PortPrograms implements HeldPorts, IdleSource {
   readonly #object: BpfObject;
   readonly #held: MappedArray;
   readonly #activity: MappedArray;
+  readonly #slots: SlotMaps;
+  readonly #slotsInUse = new Set<number>();
   readonly #cgroup: string;
   #countsDatagrams = false;
 
@@ -34,6 +122,12 @@ export class PortPrograms implements HeldPorts, IdleSource {
     this.#cgroup = cgroup;
     this.#held = object.mapArray("held_ports", portCount, 1);
     this.#activity = object.mapArray("port_activity", portCount, activityBytes);
+    this.#slots = {
+      activity: object.mapArray("slot_activity", slotCount, activityBytes),
+      ofNetns: object.map("slot_of_netns"),
+      ofAddress: object.map("slot_of_address"),
+      heldPorts: object.map("held_slot_ports"),
+    };
   }
 
   /**
@@ -76,13 +170,22 @@ export class PortPrograms implements HeldPorts, IdleSource {
   }
 
   read(port: number): PortActivity {
-    const at = port * this.#activity.stride;
-    const { view } = this.#activity;
-    return {
-      established: view.getBigUint64(at, true),
-      closed: view.getBigUint64(at + closedAt, true),
-      lastChangeMs: Number(view.getBigUint64(at + lastChangeAt, true)) / 1e6,
-    };
+    return activityAt(this.#activity, port);
+  }
+
+  /**
+   * The same for one instance with a network of its own: connections in its namespace are counted for it.
+   * @throws AetherError AE_BPF_MAP_OPERATION_FAILED
+   */
+  instance(place: InstancePlace): InstancePrograms {
+    let slot = 1;
+    while (this.#slotsInUse.has(slot)) slot++;
+    const made = new InstancePrograms(this.#slots, slot, place, {
+      countDatagrams: () => this.#countDatagrams(),
+      ended: () => this.#slotsInUse.delete(slot),
+    });
+    this.#slotsInUse.add(slot);
+    return made;
   }
 
   monotonic(): number {
@@ -92,6 +195,15 @@ export class PortPrograms implements HeldPorts, IdleSource {
   [Symbol.dispose](): void {
     this.#object[Symbol.dispose]();
   }
+}
+
+function activityAt({ view, stride }: MappedArray, index: number): PortActivity {
+  const at = index * stride;
+  return {
+    established: view.getBigUint64(at, true),
+    closed: view.getBigUint64(at + closedAt, true),
+    lastChangeMs: Number(view.getBigUint64(at + lastChangeAt, true)) / 1e6,
+  };
 }
 
 function setConstants(rodata: DataView, cookie: bigint): void {

@@ -17,6 +17,8 @@ import {
   socketError,
 } from "../../ffi/socket.ts";
 
+type InNetwork = <T>(work: () => T) => T;
+
 const bufferBytes = 65_536;
 const maxRelayed = 1_024;
 
@@ -28,21 +30,31 @@ interface Flow {
   ended: boolean;
 }
 
-/** Accepts what is queued on the listener and connects it to the port. Returns how many. */
-export function relayQueued(epoll: Epoll, listener: Fd, port: number): number {
+/**
+ * Accepts what is queued on the listener and connects it to the port. Returns how many.
+ * @param inNetwork runs what makes a socket in the function's network namespace
+ */
+export function relayQueued(epoll: Epoll, listener: Fd, port: number, inNetwork: InNetwork): number {
   // A listener taken from a server has that server's flags, often blocking; it is about to be closed.
   listener.setNonBlocking();
   let count = 0;
   for (let client = accept(listener); client !== null; client = accept(listener)) {
-    if (count < maxRelayed) relay(epoll, client, port, AF_INET);
+    if (count < maxRelayed) relay({ epoll, port, inNetwork }, client, AF_INET);
     else client.close();
     count += 1;
   }
   return count;
 }
 
-function relay(epoll: Epoll, client: Fd, port: number, family: typeof AF_INET | typeof AF_INET6): void {
-  const server = inetSocket(family);
+interface Way {
+  readonly epoll: Epoll;
+  readonly port: number;
+  readonly inNetwork: InNetwork;
+}
+
+function relay(way: Way, client: Fd, family: typeof AF_INET | typeof AF_INET6): void {
+  const { epoll, port, inNetwork } = way;
+  const server = inNetwork(() => inetSocket(family));
   const close = (): void => {
     for (const fd of [client, server]) {
       epoll.remove(fd);
@@ -71,7 +83,7 @@ function relay(epoll: Epoll, client: Fd, port: number, family: typeof AF_INET | 
       epoll.remove(server);
       server.close();
       // The function may listen on the other family only.
-      if (family === AF_INET) return relay(epoll, client, port, AF_INET6);
+      if (family === AF_INET) return relay(way, client, AF_INET6);
       return client.close();
     }
     if ((events & (epollOut | epollHup)) === 0) return;

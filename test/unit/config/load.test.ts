@@ -51,6 +51,7 @@ describe("defaults", () => {
         memoryBudgetBytes: null,
         metrics: { host: "127.0.0.1", port: 9090 },
         dataPlane: null,
+        privateRange: null,
       },
       functions: [
         {
@@ -60,6 +61,8 @@ describe("defaults", () => {
           cwd: dir,
           triggerPort: null,
           protocol: "tcp",
+          network: "shared",
+          instances: 1,
           ready: { kind: "handshake" },
           readyTimeoutMs: 10_000,
           env: {},

@@ -46,7 +46,9 @@ function setUp(views: FunctionView[], traffic: TrafficSource = noTraffic) {
 }
 
 const running = (id: string, memoryBytes: number): FunctionView =>
-  fakeFunction(id, { instances: [{ id: "i1", pid: 7, state: "Running", memoryBytes, cpuMs: 5 }] });
+  fakeFunction(id, {
+    instances: [{ id: "i1", pid: 7, state: "Running", address: null, memoryBytes, cpuMs: 5 }],
+  });
 
 describe("the recorder", () => {
   test("writes what an event has counted, although no view has changed", async ({ expect }) => {

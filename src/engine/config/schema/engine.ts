@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { logLevels } from "../../../protocol/config.ts";
 import { maxEngineNameLength } from "../../../protocol/paths.ts";
-import { budgetMs, flag, oneOf, rule, size, text } from "../fields.ts";
+import { addressRange, budgetMs, flag, oneOf, rule, size, text } from "../fields.ts";
 import { dataPlaneSchema } from "./data-plane.ts";
 import { metricsSchema } from "./metrics.ts";
 import { identifier, violation, wholeNumber } from "./values.ts";
@@ -63,6 +63,12 @@ export const engineSchema = z.strictObject(
         "XDP programs that count and route packets by port: `off`, or on which interfaces. What it costs: docs/data-plane.md.",
       )
       .meta({ examples: [{ interfaces: ["lo"] }] }),
+    private_range: addressRange
+      .optional()
+      .describe(
+        "IPv4 addresses for instances with `network: private`, one each and three more. Default: the first /20 of 10.213.0.0/16 that nothing on the machine uses.",
+      )
+      .meta({ examples: ["10.99.0.0/24"] }),
   },
   rule("a mapping of engine settings"),
 );

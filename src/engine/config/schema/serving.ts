@@ -1,7 +1,7 @@
 /** What of a function says where clients find it and when it can serve them. */
 import { z } from "zod";
 import { duration, oneOf, port, rule } from "../fields.ts";
-import { httpPath } from "./values.ts";
+import { httpPath, wholeNumber } from "./values.ts";
 
 const ready = z.union(
   [
@@ -23,6 +23,17 @@ export const servingFields = {
     .describe(
       "What clients of the trigger port speak. A sleeping `udp` function is woken by a datagram; the first ones are kept for it.",
     ),
+  network: oneOf(["shared", "private"])
+    .default("shared")
+    .describe(
+      "Whose network its instances use: the machine's, `shared`, or each a `private` one, with an IPv4 address to which the data plane sends the packets of the trigger port. Needs `engine.data_plane`; see docs/private-network.md.",
+    ),
+  instances: wholeNumber(1, 64)
+    .default(1)
+    .describe(
+      "How many instances the function has. Clients are spread over them, and each sleeps and wakes for its own clients. More than one need `network: private`.",
+    )
+    .meta({ examples: [3] }),
   ready: ready
     .default("handshake")
     .describe(
