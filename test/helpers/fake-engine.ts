@@ -38,6 +38,8 @@ export interface FakeEngine extends EngineConnection {
   answer: (respond: ((id: string, action: FunctionAction) => Promise<ActionResponse>) | null) => void;
   /** What was invoked, as it was sent. */
   readonly orders: readonly InvokeOrder[];
+  /** Why the next reloads are refused; `null`: they are not. */
+  refuseReload: (error: AetherError | null) => void;
   /** What the next invocations come to. */
   answerInvocation: (respond: (id: string, order: InvokeOrder) => Promise<InvokeResponse>) => void;
   die: (error: AetherError | null) => void;
@@ -63,6 +65,7 @@ export function createFakeEngine(options: FakeOptions = {}): FakeEngine {
   let atMs = options.startAtMs ?? Date.UTC(2026, 10, 20, 14, 3, 22);
   let respond: ((id: string, action: FunctionAction) => Promise<ActionResponse>) | null = null;
 
+  let refusal: AetherError | null = null;
   const orders: InvokeOrder[] = [];
   let invoked: (id: string, order: InvokeOrder) => Promise<InvokeResponse> = (functionId) =>
     Promise.resolve({
@@ -129,6 +132,7 @@ export function createFakeEngine(options: FakeOptions = {}): FakeEngine {
     },
     reload: async (): Promise<ReloadResponse> => {
       calls.push("reload");
+      if (refusal !== null) throw refusal;
       return { added: [], changed: [], removed: [], unchanged: view.functions.map((fn) => fn.id) };
     },
     shutdown: async () => {
@@ -156,6 +160,9 @@ export function createFakeEngine(options: FakeOptions = {}): FakeEngine {
       respond = next;
     },
     orders,
+    refuseReload: (error) => {
+      refusal = error;
+    },
     answerInvocation: (next) => {
       invoked = next;
     },
