@@ -1,5 +1,6 @@
 /** What a console needs of an engine, wherever that engine lives. The console knows nothing else of it. */
 import type { ActionResponse, FunctionAction, ReloadResponse, StreamMessage } from "../protocol/control.ts";
+import type { InvokeOrder, InvokeResponse } from "../protocol/invocations.ts";
 import type { AetherError } from "../protocol/errors.ts";
 
 export interface EngineConnection extends AsyncDisposable {
@@ -15,6 +16,8 @@ export interface EngineConnection extends AsyncDisposable {
   readonly closed: Promise<AetherError | null>;
   /** Rejects with an AetherError. */
   action(functionId: string, action: FunctionAction): Promise<ActionResponse>;
+  /** Gives a function an event or a request and waits for the answer, or gives it up by the signal. Rejects with an AetherError. */
+  invoke(functionId: string, order: InvokeOrder, signal: AbortSignal): Promise<InvokeResponse>;
   /** Rejects with an AetherError; the problems of a refused file come as the event "reload-refused". */
   reload(): Promise<ReloadResponse>;
   /** Asks the engine to end in order; resolves when it has taken the order. */

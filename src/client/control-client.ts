@@ -62,6 +62,10 @@ class ControlClient implements EngineConnection {
     return this.#requests.action(functionId, action);
   }
 
+  invoke(...order: Parameters<EngineConnection["invoke"]>): ReturnType<EngineConnection["invoke"]> {
+    return this.#requests.invoke(...order);
+  }
+
   reload(): Promise<ReloadResponse> {
     return this.#requests.reload();
   }

@@ -83,9 +83,9 @@ export class ControlRequests implements Disposable {
     return this.#ask({ method: "POST", path: controlPaths.action(functionId, action) }, orderDeadlineMs);
   }
 
-  /** Gives a function an event and waits for the result. */
-  invoke(functionId: string, order: InvokeOrder): Promise<InvokeResponse> {
-    return this.#ask(invokeCall(functionId, order, true), orderDeadlineMs);
+  /** Gives a function an event and waits for the result, or gives it up by the signal. */
+  invoke(functionId: string, order: InvokeOrder, signal?: AbortSignal): Promise<InvokeResponse> {
+    return this.#ask(invokeCall(functionId, order, true), orderDeadlineMs, signal);
   }
 
   /** Gives a function an event; the result is in the record alone. */
@@ -148,9 +148,9 @@ export class ControlRequests implements Disposable {
     this.#agent.destroy();
   }
 
-  async #ask<T>(call: Call, deadlineMs: number): Promise<T> {
+  async #ask<T>(call: Call, deadlineMs: number, signal?: AbortSignal): Promise<T> {
     try {
-      const response = await this.#send(call, { deadlineMs, agent: this.#agent });
+      const response = await this.#send(call, { deadlineMs, agent: this.#agent, signal });
       await this.#checkStatus(response);
       return JSON.parse(await readText(response)) as T;
     } catch (error) {

@@ -102,6 +102,10 @@ class LiveStats implements LiveConnection {
     return this.#connection.action(...args);
   }
 
+  invoke(...args: Parameters<EngineConnection["invoke"]>): ReturnType<EngineConnection["invoke"]> {
+    return this.#connection.invoke(...args);
+  }
+
   reload(): ReturnType<EngineConnection["reload"]> {
     return this.#connection.reload();
   }

@@ -12,6 +12,7 @@ interface InvokeOptions {
   readonly timeout?: string;
   readonly path: string;
   readonly method?: string;
+  readonly header: Readonly<Record<string, string>>;
   readonly async?: true;
 }
 
@@ -28,6 +29,11 @@ export function invokeCommand(): Command {
       new Option("--path <path>", "of a function without a handler: path of the request").default("/"),
     )
     .addOption(new Option("--method <method>", "and its method (default: POST with an event, else GET)"))
+    .addOption(
+      new Option("-H, --header <header>", "and a header of it, as 'name: value'; any number of times")
+        .argParser(parseHeader)
+        .default({}, "none"),
+    )
     .addOption(new Option("--async", "print the invocation's id, and do not wait"));
   return onRun(command, (globals, [id = ""]) => run(globals, id, command.opts<InvokeOptions>()));
 }
@@ -40,6 +46,7 @@ async function run(globals: GlobalOptions, id: string, options: InvokeOptions): 
     timeoutMs: await readTimeout(options.timeout),
     method: options.method ?? null,
     path: options.path,
+    headers: options.header,
   };
   const { print, printJson } = await import("./output/print.ts");
   if (options.async === true) {
@@ -59,6 +66,19 @@ async function run(globals: GlobalOptions, id: string, options: InvokeOptions): 
     print(response.result.split("\n").map(sanitize).join("\n"));
   } else process.stdout.write(`${response.result}\n`);
   return 0;
+}
+
+/** Headers of a command line; the engine checks them. */
+function parseHeader(text: string, before: unknown): Readonly<Record<string, string>> {
+  const colon = text.indexOf(":");
+  if (colon < 1)
+    throw new AetherError("AE_USAGE", `--header ${text.slice(0, 40)} is no header`, {
+      hint: "Write it as 'name: value'.",
+    });
+  return {
+    ...(before as Record<string, string>),
+    [text.slice(0, colon).trim()]: text.slice(colon + 1).trim(),
+  };
 }
 
 async function readEvent(data: string | undefined): Promise<Uint8Array> {

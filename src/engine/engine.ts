@@ -4,7 +4,7 @@ import type { ActionResponse, FunctionAction, LogLine, ReloadResponse } from "..
 import { AetherError } from "../protocol/errors.ts";
 import type { EngineEvent, EventBody } from "../protocol/events.ts";
 import { enginePaths } from "../protocol/paths.ts";
-import type { InvocationRecord, InvokeOrder } from "../protocol/invocations.ts";
+import type { InvocationRecord } from "../protocol/invocations.ts";
 import type { NumberedWake } from "../protocol/wakes.ts";
 import type { ConnectionCounts, DataPlaneView, EngineView, FunctionView } from "../protocol/views.ts";
 import type { ControlCore, CoreChange } from "./api/control-core.ts";
@@ -243,9 +243,11 @@ export class Engine implements ControlCore {
     return () => void this.#listeners.delete(listener);
   }
 
-  invoke(functionId: string, order: InvokeOrder): ReturnType<ControlCore["invoke"]> {
+  invoke(
+    ...[functionId, order, signal]: Parameters<ControlCore["invoke"]>
+  ): ReturnType<ControlCore["invoke"]> {
     this.#mustKnow(functionId);
-    return this.#invocations.begin(functionId, order);
+    return this.#invocations.begin(functionId, order, signal);
   }
 
   invocations(functionId: string | null, tail: number): readonly InvocationRecord[] {

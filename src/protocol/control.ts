@@ -75,6 +75,7 @@ export const controlPaths = {
     const query = new URLSearchParams({ path: order.path, wait: wait ? "1" : "0" });
     if (order.timeoutMs !== null) query.set("timeout", String(order.timeoutMs));
     if (order.method !== null) query.set("method", order.method);
+    for (const [name, value] of Object.entries(order.headers)) query.append("header", `${name}: ${value}`);
     return `/v1/functions/${encodeURIComponent(id)}/invoke?${query.toString()}`;
   },
   reload: "/v1/reload",

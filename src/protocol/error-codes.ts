@@ -222,6 +222,7 @@ export const errorCodes = {
     "user",
     "The handler failed, or answered with what is no result.",
   ),
+  AE_INVOKE_ABORTED: entry("InvocationError", "user", "The caller has given an invocation up."),
   AE_INVOKE_UNSUPPORTED: entry(
     "InvocationError",
     "user",

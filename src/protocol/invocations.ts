@@ -15,6 +15,8 @@ export interface InvokeOrder {
   /** For a function without a handler: the request. `null`: POST with an event, GET without. */
   readonly method: string | null;
   readonly path: string;
+  /** Further headers of that request, by name. */
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 export const invocationStatuses = ["running", "ok", "error", "lost"] as const;

@@ -6,7 +6,7 @@ import { App } from "./app.tsx";
 import { ErrorBoundary } from "./components/error-boundary.tsx";
 import { createController } from "./control/controller.ts";
 import type { ExitReason } from "./control/host.ts";
-import { stopUntilContinued } from "./control/job-control.ts";
+import { leaveSignalsToProgram, stopUntilContinued } from "./control/job-control.ts";
 import { terminalSize } from "./hooks/use-terminal-size.ts";
 import type { Keymap } from "./keys/keymap.ts";
 import { initialState } from "./store/reduce.ts";
@@ -90,6 +90,16 @@ export async function runConsole(
     connection,
     leave: (reason) => leave(reason),
     toShell: async () => suspend?.(stopUntilContinued),
+    lend: async (work) => {
+      using _signals = leaveSignalsToProgram(connection.mode);
+      await suspend?.(async () => {
+        // Ink gives raw mode up, but the stream goes on reading, and keys would be lost to the program. `pause` alone does
+        // nothing to a stream that was read by "readable".
+        stdin.resume();
+        stdin.pause();
+        await work();
+      });
+    },
     writeSequence: (sequence) => void stdout.write(sequence),
     env,
   });

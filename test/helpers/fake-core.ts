@@ -158,8 +158,9 @@ export class FakeCore implements ControlCore {
   onInvoke: (id: string, order: InvokeOrder) => Promise<string> = (_, order) =>
     Promise.resolve(Buffer.from(order.event).toString("utf8"));
 
-  invoke(functionId: string, order: InvokeOrder): ReturnType<ControlCore["invoke"]> {
+  invoke(functionId: string, order: InvokeOrder, signal: AbortSignal): ReturnType<ControlCore["invoke"]> {
     this.#find(functionId);
+    signal.addEventListener("abort", () => this.calls.push(`given up ${functionId}`), { once: true });
     this.calls.push(`invoke ${functionId} ${order.encoding} ${order.event.length}`);
     const result = this.onInvoke(functionId, order).then((text): InvokeResponse => {
       return {

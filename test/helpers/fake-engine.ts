@@ -9,6 +9,7 @@ import type {
 } from "../../src/protocol/control.ts";
 import { AetherError } from "../../src/protocol/errors.ts";
 import type { EventBody } from "../../src/protocol/events.ts";
+import type { InvokeOrder, InvokeResponse } from "../../src/protocol/invocations.ts";
 import type { InstanceState } from "../../src/protocol/states.ts";
 import type { EngineView, FunctionView } from "../../src/protocol/views.ts";
 import { fakeEngineView, fakeFunction } from "./fake-engine-views.ts";
@@ -35,6 +36,12 @@ export interface FakeEngine extends EngineConnection {
   publish: () => void;
   /** What the next actions come to; by default they succeed. */
   answer: (respond: ((id: string, action: FunctionAction) => Promise<ActionResponse>) | null) => void;
+  /** What was invoked, as it was sent. */
+  readonly orders: readonly InvokeOrder[];
+  /** Why the next reloads are refused; `null`: they are not. */
+  refuseReload: (error: AetherError | null) => void;
+  /** What the next invocations come to. */
+  answerInvocation: (respond: (id: string, order: InvokeOrder) => Promise<InvokeResponse>) => void;
   die: (error: AetherError | null) => void;
 }
 
@@ -57,6 +64,21 @@ export function createFakeEngine(options: FakeOptions = {}): FakeEngine {
   let seq = 0;
   let atMs = options.startAtMs ?? Date.UTC(2026, 10, 20, 14, 3, 22);
   let respond: ((id: string, action: FunctionAction) => Promise<ActionResponse>) | null = null;
+
+  let refusal: AetherError | null = null;
+  const orders: InvokeOrder[] = [];
+  let invoked: (id: string, order: InvokeOrder) => Promise<InvokeResponse> = (functionId) =>
+    Promise.resolve({
+      id: "1",
+      functionId,
+      via: "http",
+      tier: "snapshot",
+      wakeMs: 9,
+      durationMs: 12,
+      encoding: "text",
+      result: '{"hello":"world"}',
+      http: { status: 200, headers: { "content-type": "application/json" } },
+    });
 
   const emit = (message: StreamMessage): void => {
     for (const listener of listeners) listener(message);
@@ -100,8 +122,17 @@ export function createFakeEngine(options: FakeOptions = {}): FakeEngine {
       change(id, { state: afterAction[action], activity: null });
       return { function: { ...fn, state: afterAction[action] }, durationMs: 8.4 };
     },
+    invoke: async (functionId, order, signal) => {
+      calls.push(`invoke ${functionId}`);
+      orders.push(order);
+      const gone = new Promise<never>((_, reject) =>
+        signal.addEventListener("abort", () => reject(new Error("aborted")), { once: true }),
+      );
+      return await Promise.race([invoked(functionId, order), gone]);
+    },
     reload: async (): Promise<ReloadResponse> => {
       calls.push("reload");
+      if (refusal !== null) throw refusal;
       return { added: [], changed: [], removed: [], unchanged: view.functions.map((fn) => fn.id) };
     },
     shutdown: async () => {
@@ -127,6 +158,13 @@ export function createFakeEngine(options: FakeOptions = {}): FakeEngine {
     publish,
     answer: (next) => {
       respond = next;
+    },
+    orders,
+    refuseReload: (error) => {
+      refusal = error;
+    },
+    answerInvocation: (next) => {
+      invoked = next;
     },
     die: (error) => gone.resolve(error),
   };

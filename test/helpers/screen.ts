@@ -68,6 +68,12 @@ class FakeStdin extends EventEmitter {
   unref(): this {
     return this;
   }
+  resume(): this {
+    return this;
+  }
+  pause(): this {
+    return this;
+  }
   read(): string | null {
     return this.#chunks.shift() ?? null;
   }

@@ -70,7 +70,7 @@ async function drawsOf(id: string): Promise<Draws> {
   if (id === "plain-python" || id === "plain-node")
     return JSON.parse((await get(ports[id], "/draws")).body) as Draws;
   const event = Buffer.from(JSON.stringify({ do: "draws" }));
-  const order = { event, encoding: "json", timeoutMs: null, method: null, path: "/" } as const;
+  const order = { event, encoding: "json", timeoutMs: null, method: null, path: "/", headers: {} } as const;
   return JSON.parse((await requests.invoke(id, order)).result) as Draws;
 }
 

@@ -23,6 +23,7 @@ const order = (event: unknown, more: Partial<InvokeOrder> = {}): InvokeOrder => 
   timeoutMs: null,
   method: null,
   path: "/",
+  headers: {},
   ...more,
 });
 

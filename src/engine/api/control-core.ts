@@ -28,11 +28,12 @@ export interface ControlCore {
   /** State (at most four times a second), events and lines as they come. Listeners never block and never throw. */
   onChange(listener: (change: CoreChange) => void): () => void;
   /**
-   * Begins an invocation. `result` rejects with what went wrong. Throws AE_UNKNOWN_FUNCTION.
+   * Begins an invocation; the caller gives it up by `signal`. `result` rejects with what went wrong. Throws AE_UNKNOWN_FUNCTION.
    */
   invoke(
     functionId: string,
     order: InvokeOrder,
+    signal: AbortSignal,
   ): { readonly id: string; readonly result: Promise<InvokeResponse> };
   /** The last `tail` invocations of a function, of all functions for `null`; oldest first. Throws AE_UNKNOWN_FUNCTION. */
   invocations(functionId: string | null, tail: number): readonly InvocationRecord[];

@@ -119,8 +119,36 @@ function matchInvoke(functionId: string, query: URLSearchParams): ControlRequest
   const path = query.get("path") ?? "/";
   if (!/^\/[\x21-\x7e]{0,8191}$/.test(path))
     throw usage("path is not a path that begins with /, without blanks");
-  const order = { timeoutMs: timeout === null ? null : Number(timeout), method, path };
+  const headers = parseHeaders(query.getAll("header"));
+  const order = { timeoutMs: timeout === null ? null : Number(timeout), method, path, headers };
   return { type: "invoke", functionId, order, wait: (query.get("wait") ?? "1") !== "0" };
+}
+
+/** The connection to the function, and how a body is framed, are the engine's (RFC 9110, section 7.6.1). */
+const ownHeaders = new Set([
+  "connection",
+  "content-length",
+  "transfer-encoding",
+  "upgrade",
+  "keep-alive",
+  "te",
+  "trailer",
+]);
+
+function parseHeaders(lines: readonly string[]): Readonly<Record<string, string>> {
+  const headers: Record<string, string> = {};
+  for (const line of lines) {
+    const [, name = "", value = ""] =
+      /^([!#$%&'*+.^_`|~\w-]{1,256}):[ \t]*([\t\x20-\x7e\x80-\xff]*)$/.exec(line) ?? [];
+    if (name === "")
+      throw usage(
+        `header=${line.slice(0, 40)} is no header`,
+        "a header is written as NAME: VALUE, in one line",
+      );
+    if (ownHeaders.has(name.toLowerCase())) throw usage(`the header ${name} is the engine's own`);
+    headers[name.toLowerCase()] = value.trim();
+  }
+  return headers;
 }
 
 function isReading(request: ControlRequest): boolean {

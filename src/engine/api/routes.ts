@@ -64,7 +64,10 @@ async function dispatch(
       return sendJson(response, 200, core.invocations(order.functionId, order.tail));
     case "invoke": {
       const event = await readEvent(request);
-      const { id, result } = core.invoke(order.functionId, { ...order.order, ...event });
+      // A caller that waits and goes away gives it up.
+      const abort = new AbortController();
+      if (order.wait) response.once("close", () => abort.abort());
+      const { id, result } = core.invoke(order.functionId, { ...order.order, ...event }, abort.signal);
       if (!order.wait) return sendJson(response, 202, { id } satisfies InvokeAccepted);
       return sendJson(response, 200, await within(`invocation ${id}`, result));
     }

@@ -3,7 +3,7 @@ import { request } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { AetherError } from "../../protocol/errors.ts";
 import type { InvokeOrder } from "../../protocol/invocations.ts";
-import { invokeTimeout } from "../ipc/invoke-errors.ts";
+import { invokeAborted, invokeTimeout } from "../ipc/invoke-errors.ts";
 import { maxMessageBytes } from "../ipc/message-limits.ts";
 
 export interface HttpAnswer {
@@ -15,16 +15,19 @@ export interface HttpAnswer {
 /**
  * Asks the function.
  * @throws AetherError AE_INVOKE_TIMEOUT, AE_INVOKE_CRASHED (the connection ended without a whole answer),
- * AE_INVOKE_FAILED (it answered with a status of 500 or above), AE_PAYLOAD_TOO_LARGE
+ * AE_INVOKE_ABORTED (by `signal`), AE_INVOKE_FAILED (it answered with a status of 500 or above), AE_PAYLOAD_TOO_LARGE
  */
 export async function callHttp(
   functionId: string,
   port: number,
   order: InvokeOrder,
   timeoutMs: number,
+  signal: AbortSignal,
 ): Promise<HttpAnswer> {
   const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort(), timeoutMs);
+  const giveUp = (): void => abort.abort();
+  const timer = setTimeout(giveUp, timeoutMs);
+  signal.addEventListener("abort", giveUp, { once: true });
   try {
     const response = await send(port, order, abort.signal);
     const body = await read(functionId, response);
@@ -36,6 +39,7 @@ export async function callHttp(
     return { status, headers, body };
   } catch (error) {
     if (error instanceof AetherError) throw error;
+    if (signal.aborted) throw invokeAborted(functionId);
     if (abort.signal.aborted) throw invokeTimeout(functionId, timeoutMs);
     throw new AetherError("AE_INVOKE_CRASHED", `${functionId}: it ended in the middle of an invocation`, {
       why: error instanceof Error ? error.message : String(error),
@@ -45,6 +49,7 @@ export async function callHttp(
     });
   } finally {
     clearTimeout(timer);
+    signal.removeEventListener("abort", giveUp);
   }
 }
 
@@ -68,6 +73,8 @@ function send(port: number, order: InvokeOrder, signal: AbortSignal): Promise<In
             "content-type": order.encoding === "json" ? "application/json" : "application/octet-stream",
             "content-length": body.length,
           }),
+      // Among them a content-type of the caller's own.
+      ...order.headers,
     },
   });
   sent.once("response", resolve);

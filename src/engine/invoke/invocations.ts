@@ -5,6 +5,7 @@ import type { InvocationRecord, InvokeOrder, InvokeResponse } from "../../protoc
 import { wakeTiers } from "../../protocol/states.ts";
 import type { Delivered, Event } from "../lifecycle/invoke.ts";
 import { defaultTimeoutMs } from "../lifecycle/invoke.ts";
+import { invokeAborted } from "../ipc/invoke-errors.ts";
 import { callHttp } from "./http-call.ts";
 import type { InvocationStore } from "./invocation-store.ts";
 
@@ -28,12 +29,14 @@ export class Invocations {
   }
 
   /**
-   * Begins an invocation. `result` rejects with AetherError; it has been recorded then.
+   * Begins an invocation, until it has a result or the caller gives it up: a request ends then, an event that a handler has
+   * goes on without anybody waiting. `result` rejects with AetherError; it has been recorded then.
    * @throws AetherError AE_OPERATION_IN_PROGRESS when too many are under way
    */
   begin(
     functionId: string,
     order: InvokeOrder,
+    signal: AbortSignal,
   ): { readonly id: string; readonly result: Promise<InvokeResponse> } {
     if (this.#running.size >= maxRunning) {
       throw new AetherError("AE_OPERATION_IN_PROGRESS", `${functionId}: the invocation is refused`, {
@@ -44,14 +47,19 @@ export class Invocations {
     }
     const id = randomUUID();
     this.#parts.store.begin(id, functionId, this.#parts.now());
-    const result = this.#run(id, functionId, order).finally(() => this.#running.delete(result));
+    const result = this.#run(id, functionId, order, signal).finally(() => this.#running.delete(result));
     this.#running.add(result);
     // Nobody may be waiting for it: its failure is in the record.
     result.catch(() => undefined);
     return { id, result };
   }
 
-  async #run(id: string, functionId: string, order: InvokeOrder): Promise<InvokeResponse> {
+  async #run(
+    id: string,
+    functionId: string,
+    order: InvokeOrder,
+    signal: AbortSignal,
+  ): Promise<InvokeResponse> {
     const { store, monotonic } = this.#parts;
     const startedAt = monotonic();
     let delivered: Delivered | null = null;
@@ -60,11 +68,12 @@ export class Invocations {
     const tier = (): InvocationRecord["tier"] => delivered?.tier ?? null;
     try {
       const { event, encoding, timeoutMs } = order;
-      delivered = await this.#parts.deliver(functionId, { body: event, encoding, timeoutMs });
+      const delivery = this.#parts.deliver(functionId, { body: event, encoding, timeoutMs });
+      delivered = await whileWanted(functionId, delivery, signal);
       const { answer, wakeMs } = delivered;
       const call =
         "http" in answer
-          ? await callHttp(functionId, answer.http, order, timeoutMs ?? defaultTimeoutMs)
+          ? await callHttp(functionId, answer.http, order, timeoutMs ?? defaultTimeoutMs, signal)
           : null;
       const body = Buffer.from(call?.body ?? ("body" in answer ? answer.body : new Uint8Array(0)));
       const durationMs = monotonic() - startedAt;
@@ -105,6 +114,19 @@ export class Invocations {
 function wokenBefore(failure: AetherError): Pick<InvocationRecord, "tier" | "via"> {
   const { tier, via } = failure.data;
   return { tier: wakeTiers.find((each) => each === tier) ?? null, via: via === "ring" ? "ring" : null };
+}
+
+/** @throws AetherError AE_INVOKE_ABORTED once nobody waits for it any more; the work itself goes on */
+async function whileWanted<T>(functionId: string, work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const given = Promise.withResolvers<never>();
+  const giveUp = (): void => given.reject(invokeAborted(functionId));
+  if (signal.aborted) giveUp();
+  signal.addEventListener("abort", giveUp, { once: true });
+  try {
+    return await Promise.race([work, given.promise]);
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -48,3 +48,11 @@ function readFailure(body: Uint8Array): {
       .map((line) => line.slice(0, 500)),
   };
 }
+
+/** The caller does not wait any more. */
+export function invokeAborted(functionId: string): AetherError {
+  return new AetherError("AE_INVOKE_ABORTED", `${functionId}: the invocation was given up`, {
+    why: "its caller does not wait for the result any more",
+    data: { function: functionId },
+  });
+}

@@ -1,6 +1,7 @@
 /** A line of text being typed: pure, the cursor drawn as an inverse cell. */
 import { sanitize } from "../format/sanitize.ts";
 import { span } from "../format/line.ts";
+import { takeColumns, textWidth, truncateStart } from "../format/width.ts";
 import type { Span } from "../format/line.ts";
 import type { KeyPress } from "../keys/key-names.ts";
 import type { TextInput } from "../store/types.ts";
@@ -26,8 +27,19 @@ function stepForward(text: string, cursor: number): number {
   return first.done === true ? cursor : cursor + first.value.segment.length;
 }
 
-export function insertText({ text, cursor }: TextInput, added: string): TextInput {
-  const safe = sanitize(added.replaceAll(/\s+/g, " ")).slice(0, Math.max(0, maxLength - text.length));
+/** Text on one line. */
+export function insertText(input: TextInput, added: string, most = maxLength): TextInput {
+  return insertSafe(input, sanitize(added.replaceAll(/\s+/g, " ")), most);
+}
+
+/** Text of several lines, which stay. */
+export function insertLines(input: TextInput, added: string, most = maxLength): TextInput {
+  const lines = added.split(/\r\n|\r|\n/);
+  return insertSafe(input, lines.map((text) => sanitize(text)).join("\n"), most);
+}
+
+function insertSafe({ text, cursor }: TextInput, added: string, most: number): TextInput {
+  const safe = added.slice(0, Math.max(0, most - text.length));
   return { text: text.slice(0, cursor) + safe + text.slice(cursor), cursor: cursor + safe.length };
 }
 
@@ -36,9 +48,9 @@ function without({ text }: TextInput, from: number, to: number): TextInput {
 }
 
 /** One key of typing; keys that do nothing here change nothing. */
-export function editText(input: TextInput, press: KeyPress): TextInput {
+export function editText(input: TextInput, press: KeyPress, most = maxLength): TextInput {
   const { text, cursor } = input;
-  if (press.text !== null) return insertText(input, press.text);
+  if (press.text !== null) return insertText(input, press.text, most);
   switch (press.name) {
     case "backspace":
       return without(input, stepBack(text, cursor), cursor);
@@ -67,12 +79,13 @@ export function editText(input: TextInput, press: KeyPress): TextInput {
   }
 }
 
-/** The input as spans, with its cursor. */
-export function inputSpans({ text, cursor }: TextInput): Span[] {
+/** The input as spans, with its cursor; of one that is longer than `room` columns the part around the cursor. */
+export function inputSpans({ text, cursor }: TextInput, room = Number.POSITIVE_INFINITY): Span[] {
   const next = stepForward(text, cursor);
-  return [
-    span(text.slice(0, cursor), "strong"),
-    span(text.slice(cursor, next) || " ", "cursor"),
-    span(text.slice(next), "strong"),
-  ];
+  const shown = (part: string): string => part.replaceAll("\n", "⏎");
+  const under = shown(text.slice(cursor, next)) || " ";
+  const before = shown(text.slice(0, cursor));
+  const left = textWidth(before) > room - 3 ? truncateStart(before, Math.max(1, room - 3)) : before;
+  const after = takeColumns(shown(text.slice(next)), Math.max(0, room - textWidth(left) - textWidth(under)));
+  return [span(left, "strong"), span(under, "cursor"), span(after, "strong")];
 }

@@ -3,12 +3,15 @@ import { assertNever } from "../../protocol/errors.ts";
 import { paletteEntries } from "../components/palette.ts";
 import type { CommandId } from "../keys/bindings.ts";
 import type { KeyPress } from "../keys/key-names.ts";
+import { newForm } from "../store/invoke-form.ts";
 import { keyScope, targets } from "../store/select.ts";
 import { themeNames } from "../theme/themes.ts";
 import { copyText } from "./clipboard.ts";
 import { createEngineActions, readOnlyError } from "./engine-actions.ts";
 import type { Host } from "./host.ts";
+import { createInvocations } from "./invocations.ts";
 import { createLogActions } from "./log-actions.ts";
+import { createOutside } from "./outside.ts";
 import { createToaster } from "./toasts.ts";
 
 /** Two presses of C-c within this time leave without a question. */
@@ -23,8 +26,10 @@ export interface Controller extends Disposable {
 export function createController(host: Host): Controller {
   const { store, connection, leave } = host;
   const toaster = createToaster(store);
-  const engine = createEngineActions(host, toaster);
+  const outside = createOutside(host, toaster);
+  const engine = createEngineActions(host, toaster, outside);
   const logs = createLogActions(host, toaster);
+  const invocations = createInvocations(host, toaster);
   let interrupted: NodeJS.Timeout | null = null;
 
   const interrupt = (): void => {
@@ -72,6 +77,24 @@ export function createController(host: Host): Controller {
   const copyReport = (): void => {
     const { modal } = store.getState().ui;
     if (modal?.type === "report") void copy(modal.copy, modal.copyName);
+  };
+
+  const openForm = (): void => {
+    const [fn, ...others] = targets(store.getState());
+    if (fn === undefined) return toaster.say("info", "no function is selected");
+    if (others.length > 0)
+      return toaster.say("info", "one function at a time is invoked; take the marks off");
+    store.dispatch({ type: "form", form: store.getState().ui.drafts.get(fn.id) ?? newForm(fn) });
+  };
+
+  const sendForm = (): void => {
+    const { modal } = store.getState().ui;
+    if (modal?.type === "invoke") invocations.send(modal);
+  };
+
+  const closeReport = (): void => {
+    invocations.giveUp();
+    store.dispatch({ type: "close-modal" });
   };
 
   const showFailures = (): void => {
@@ -213,8 +236,23 @@ export function createController(host: Host): Controller {
         return dispatch({ type: "palette-move", by: command === "palette-down" ? 1 : -1 });
       case "failures":
         return showFailures();
-      case "report-close":
+      case "invoke":
+        return openForm();
+      case "form-send":
+        return sendForm();
+      case "form-next":
+      case "form-previous":
+        return dispatch({ type: "form-move", by: command === "form-next" ? 1 : -1 });
+      case "form-edit":
+        return outside.editBody();
+      case "edit-config":
+        return outside.editConfig();
+      case "page-log":
+        return outside.pageLog();
+      case "form-cancel":
         return dispatch({ type: "close-modal" });
+      case "report-close":
+        return closeReport();
       case "report-copy":
         return copyReport();
       case "accept":
@@ -231,12 +269,14 @@ export function createController(host: Host): Controller {
       const scope = keyScope(store.getState());
       const command = store.getState().ui.keymap.resolve(scope, key.name);
       if (command !== null) run(command);
-      else if (scope === "input" || scope === "palette") store.dispatch({ type: "type", press: key });
+      else if (scope === "input" || scope === "palette" || scope === "form")
+        store.dispatch({ type: "type", press: key });
     },
     paste: (text) => store.dispatch({ type: "paste", text }),
     run,
     [Symbol.dispose]: () => {
       if (interrupted !== null) clearTimeout(interrupted);
+      invocations[Symbol.dispose]();
       toaster[Symbol.dispose]();
     },
   };

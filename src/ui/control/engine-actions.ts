@@ -9,6 +9,7 @@ import { targets } from "../store/select.ts";
 import type { Deed } from "../store/types.ts";
 import { actionDialog, hasProcess, quitDialog, shutdownDialog } from "./dialogs.ts";
 import type { Host } from "./host.ts";
+import type { Outside } from "./outside.ts";
 import type { Toaster } from "./toasts.ts";
 
 const verbs: Readonly<Record<FunctionAction, string>> = {
@@ -36,7 +37,7 @@ export interface EngineActions {
   readonly perform: (deed: Deed) => void;
 }
 
-export function createEngineActions(host: Host, toaster: Toaster): EngineActions {
+export function createEngineActions(host: Host, toaster: Toaster, outside: Outside): EngineActions {
   const { store, connection, leave } = host;
   const leaving = (): void => leave(connection.mode === "attached" ? "detach" : "quit");
 
@@ -136,6 +137,9 @@ export function createEngineActions(host: Host, toaster: Toaster): EngineActions
       switch (deed.type) {
         case "action":
           void run(deed.functionIds, deed.action);
+          return;
+        case "edit-config":
+          outside.editConfig();
           return;
         case "quit":
           leaving();

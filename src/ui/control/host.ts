@@ -11,6 +11,8 @@ export interface Host {
   readonly leave: (reason: ExitReason, error?: Error) => void;
   /** Gives the terminal to the shell until the user comes back. */
   readonly toShell: () => Promise<void>;
+  /** Gives the terminal to another program for as long as the work takes. Rejects as the work does. */
+  readonly lend: (work: () => Promise<void>) => Promise<void>;
   /** Writes a control sequence that moves nothing on the screen. */
   readonly writeSequence: (sequence: string) => void;
   readonly env: Readonly<Record<string, string | undefined>>;

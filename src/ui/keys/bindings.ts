@@ -15,6 +15,7 @@ export const scopes = [
   "help",
   "dialog",
   "report",
+  "form",
   "palette",
   "input",
 ] as const;
@@ -65,7 +66,7 @@ const inLogs: readonly Scope[] = ["logs", "all-logs"];
 const onLines: readonly Scope[] = ["logs", "all-logs", "lines"];
 const scrolling: readonly Scope[] = ["global", "report"];
 /** Where text is typed or something is asked: all keys go there, save those that hold everywhere. */
-export const modalScopes: readonly Scope[] = ["dialog", "report", "palette", "input"];
+export const modalScopes: readonly Scope[] = ["dialog", "report", "form", "palette", "input"];
 
 /** The table, by the headings under which the help shows it. */
 export const sections = [
@@ -108,6 +109,17 @@ export const sections = [
         mutates: true,
       }),
       bind(
+        "invoke",
+        ["i"],
+        onFunction,
+        "invoke",
+        "Write an event or a request for the function, and see its answer.",
+        {
+          hint: 10,
+          mutates: true,
+        },
+      ),
+      bind(
         "mark",
         ["space"],
         ["functions"],
@@ -118,6 +130,13 @@ export const sections = [
         },
       ),
       bind("mark-all", ["a"], ["functions"], "mark all", "Mark all rows that the filter shows, or none."),
+      bind(
+        "page-log",
+        ["P"],
+        onFunction,
+        "log in pager",
+        "Open the whole log of the function in your pager ($PAGER).",
+      ),
       bind("copy-id", ["y"], onFunction, "copy id", "Copy the id of the function."),
       bind("copy-row", ["Y"], onFunction, "copy as JSON", "Copy all that is known of the function, as JSON."),
     ],
@@ -264,6 +283,16 @@ export const sections = [
       bind("reload", ["L"], ["global"], "reload", "Read aether.yaml again and apply what changed.", {
         mutates: true,
       }),
+      bind(
+        "edit-config",
+        ["e"],
+        ["global"],
+        "edit config",
+        "Open aether.yaml in your editor ($VISUAL, $EDITOR), then apply it.",
+        {
+          mutates: true,
+        },
+      ),
       bind("freeze", ["p"], ["global"], "hold screen", "Hold the screen still to read it, and let go."),
       bind(
         "failures",
@@ -315,6 +344,15 @@ export const sections = [
       ),
       bind("report-close", ["esc", "enter", "q"], ["report"], "close", "Close what is shown.", { hint: 2 }),
       bind("report-copy", ["y", "c"], ["report"], "copy", "Copy what is shown.", { hint: 1 }),
+      bind("form-send", ["enter"], ["form"], "send", "Invoke the function with what is written.", {
+        hint: 1,
+      }),
+      bind("form-next", ["tab", "down", "C-n"], ["form"], "next field", "To the next field.", { hint: 2 }),
+      bind("form-previous", ["S-tab", "up", "C-p"], ["form"], "field before", "To the field before."),
+      bind("form-edit", ["C-o"], ["form"], "editor", "Write the body in your editor ($VISUAL, $EDITOR).", {
+        hint: 3,
+      }),
+      bind("form-cancel", ["esc"], ["form"], "close", "Leave it; nothing is sent.", { hint: 4 }),
       bind("palette-down", ["down", "C-n", "tab"], ["palette"], "down", "Next command."),
       bind("palette-up", ["up", "C-p", "S-tab"], ["palette"], "up", "Previous command."),
       bind("accept", ["enter"], ["palette", "input"], "accept", "Take what was typed."),

@@ -43,7 +43,7 @@ const sameOnTerminals: Readonly<Record<string, string>> = {
 };
 
 /** Where what is typed is text. */
-const typing: readonly Scope[] = ["palette", "input"];
+const typing: readonly Scope[] = ["form", "palette", "input"];
 
 const hasDefault = (keymap: Keymap, a: BoundCommand, b: BoundCommand, key: string): boolean =>
   keymap.bindingOf(a.command).keys.includes(key) && keymap.bindingOf(b.command).keys.includes(key);

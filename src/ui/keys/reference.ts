@@ -13,6 +13,7 @@ const places: Readonly<Record<Scope, string>> = {
   help: "help",
   dialog: "question",
   report: "dialog",
+  form: "invocation",
   palette: "palette",
   input: "typing",
 };

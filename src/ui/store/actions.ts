@@ -4,6 +4,7 @@ import type { ErrorData } from "../../protocol/errors.ts";
 import type { KeyPress } from "../keys/key-names.ts";
 import type { ThemeName } from "../theme/themes.ts";
 import type { Failure } from "./failures.ts";
+import type { InvokeForm } from "./invoke-form.ts";
 import type { Modal, PaneId, Toast, ViewId } from "./types.ts";
 
 export type Move = "up" | "down" | "page-up" | "page-down" | "half-up" | "half-down" | "first" | "last";
@@ -47,6 +48,10 @@ export type Action =
   | { readonly type: "mark" }
   | { readonly type: "mark-all" }
   | { readonly type: "unmark" }
+  /** The form as it is now, and as it was sent. */
+  | { readonly type: "form"; readonly form: InvokeForm }
+  | { readonly type: "form-move"; readonly by: 1 | -1 }
+  | { readonly type: "drafted"; readonly form: InvokeForm }
   | { readonly type: "failed"; readonly failures: readonly Failure[] }
   | { readonly type: "show-failures" }
   | { readonly type: "asked"; readonly functionId: string; readonly action: FunctionAction }

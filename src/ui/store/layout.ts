@@ -1,6 +1,7 @@
 /** How many rows each part of the screen has. Every row is accounted for: nothing overflows, nothing is left blank by accident. */
 import { assertNever } from "../../protocol/errors.ts";
 import { dialogLines } from "../components/dialog.ts";
+import { invokeFormLines } from "../components/invoke-form.ts";
 import { paletteLines } from "../components/palette.ts";
 import { reportLines } from "../components/report.ts";
 import { toastLines } from "../components/toast.ts";
@@ -41,6 +42,8 @@ function drawerLines(state: ConsoleState): readonly Line[] {
       return dialogLines(modal, columns, state.ui.keymap);
     case "report":
       return reportLines(modal, state.ui);
+    case "invoke":
+      return invokeFormLines(modal, columns, state.ui.keymap);
     case "palette":
       return paletteLines(state, modal, columns);
     case "input":

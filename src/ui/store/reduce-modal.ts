@@ -3,6 +3,7 @@ import { editText, emptyInput, inputOf, insertText } from "../components/text-in
 import { paletteEntries } from "../components/palette.ts";
 import { clampIndex } from "../format/window.ts";
 import { focusedLog, goToMatch, withFeed } from "./reduce-feed.ts";
+import { pasteInForm, typeInForm } from "./invoke-form.ts";
 import type { ConsoleState, Modal, TextInput } from "./types.ts";
 
 export function withModal(state: ConsoleState, modal: Modal | null): ConsoleState {
@@ -38,6 +39,7 @@ function withInput(state: ConsoleState, input: TextInput): ConsoleState {
 
 export function typeKey(state: ConsoleState, press: Parameters<typeof editText>[1]): ConsoleState {
   const { modal } = state.ui;
+  if (modal?.type === "invoke") return withModal(state, typeInForm(modal, press));
   if (modal?.type !== "palette" && modal?.type !== "input") return state;
   // As in vi and less: rubbing out what is empty leaves.
   if (press.name === "backspace" && modal.input.text === "") return cancelInput(state);
@@ -46,6 +48,7 @@ export function typeKey(state: ConsoleState, press: Parameters<typeof editText>[
 
 export function pasteText(state: ConsoleState, text: string): ConsoleState {
   const { modal } = state.ui;
+  if (modal?.type === "invoke") return withModal(state, pasteInForm(modal, text));
   if (modal?.type !== "palette" && modal?.type !== "input") return state;
   return withInput(state, insertText(modal.input, text));
 }

@@ -26,6 +26,7 @@ import {
   typeKey,
   withModal,
 } from "./reduce-modal.ts";
+import { moveField } from "./invoke-form.ts";
 import { moveReport, showFailures, withFailures } from "./reduce-report.ts";
 import { focusedArea, tableRows } from "./select.ts";
 import { settle } from "./settle.ts";
@@ -61,6 +62,7 @@ export function initialState(
       modal: null,
       toasts: [],
       marked: new Set(),
+      drafts: new Map(),
       failures: [],
       pending: new Map(),
       seenEvent: 0,
@@ -218,6 +220,12 @@ function step(state: ConsoleState, action: Action): ConsoleState {
       return markAll(state);
     case "unmark":
       return withUi(state, { marked: new Set() });
+    case "form":
+      return withModal(state, action.form);
+    case "form-move":
+      return ui.modal?.type === "invoke" ? withModal(state, moveField(ui.modal, action.by)) : state;
+    case "drafted":
+      return withUi(state, { drafts: new Map(ui.drafts).set(action.form.functionId, action.form) });
     case "failed":
       return withFailures(state, action.failures);
     case "show-failures":

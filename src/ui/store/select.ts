@@ -129,6 +129,7 @@ export function focusedArea({ ui }: ConsoleState): Area {
 const modalScopes = {
   confirm: "dialog",
   report: "report",
+  invoke: "form",
   palette: "palette",
   input: "input",
 } as const satisfies Readonly<Record<Modal["type"], Scope>>;

@@ -6,6 +6,7 @@ import type { ThemeName } from "../theme/themes.ts";
 import type { Keymap } from "../keys/keymap.ts";
 import type { Data } from "./data.ts";
 import type { Failure } from "./failures.ts";
+import type { InvokeDrafts, InvokeField } from "./invoke-form.ts";
 
 export const viewIds = ["functions", "logs", "events", "wakes", "engine", "config"] as const;
 export type ViewId = (typeof viewIds)[number];
@@ -65,6 +66,7 @@ export interface TextInput {
 /** What a confirmed dialog does. Bound to an id when asked, whatever the list does meanwhile. */
 export type Deed =
   | { readonly type: "action"; readonly functionIds: readonly string[]; readonly action: FunctionAction }
+  | { readonly type: "edit-config" }
   | { readonly type: "quit" }
   | { readonly type: "shutdown" };
 
@@ -99,6 +101,16 @@ export type Modal =
       readonly no: string;
       readonly chosen: "yes" | "no";
       readonly deed: Deed;
+    }
+  /** An invocation being written. */
+  | {
+      readonly type: "invoke";
+      readonly functionId: string;
+      readonly kind: "request" | "event";
+      readonly field: InvokeField;
+      readonly inputs: Readonly<Record<InvokeField, TextInput>>;
+      /** What is wrong with the field. */
+      readonly problem: string | null;
     }
   | { readonly type: "palette"; readonly input: TextInput; readonly selected: number }
   /** Typing into the filter of the table or the search of a log. */
@@ -152,6 +164,7 @@ export interface Ui {
   readonly toasts: readonly Toast[];
   /** Functions that were marked: actions in the table hit these. */
   readonly marked: ReadonlySet<string>;
+  readonly drafts: InvokeDrafts;
   /** Orders that failed, the newest last. */
   readonly failures: readonly Failure[];
   /** Actions asked for and not answered yet. */

@@ -1,5 +1,7 @@
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
 import { createServer } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,12 +20,15 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
+const patient = new AbortController().signal;
+
 const order = (more: Partial<InvokeOrder> = {}): InvokeOrder => ({
   event: new Uint8Array(0),
   encoding: "json",
   timeoutMs: null,
   method: null,
   path: "/",
+  headers: {},
   ...more,
 });
 
@@ -108,6 +113,7 @@ describe("an invocation", () => {
     const text = await service(store, () => Promise.resolve(answered(Buffer.from('{"ü":1}')))).begin(
       "f",
       order(),
+      patient,
     ).result;
     expect(text).toMatchObject({
       functionId: "f",
@@ -117,7 +123,8 @@ describe("an invocation", () => {
       result: '{"ü":1}',
     });
     const bytes = Buffer.from([0xff, 0xfe]);
-    const binary = await service(store, () => Promise.resolve(answered(bytes))).begin("f", order()).result;
+    const binary = await service(store, () => Promise.resolve(answered(bytes))).begin("f", order(), patient)
+      .result;
     expect(binary).toMatchObject({ encoding: "base64", result: bytes.toString("base64") });
     expect(store.tail("f", 5).map(({ status, tier }) => [status, tier])).toEqual([
       ["ok", "snapshot"],
@@ -128,9 +135,22 @@ describe("an invocation", () => {
   test("a failure is recorded by its code, whether somebody waits or not", async () => {
     using store = new InvocationStore(file);
     const failure = new AetherError("AE_INVOKE_CRASHED", "f: it ended");
-    const { id, result } = service(store, () => Promise.reject(failure)).begin("f", order());
+    const { id, result } = service(store, () => Promise.reject(failure)).begin("f", order(), patient);
     await expect(result).rejects.toBe(failure);
     expect(store.find(id)).toMatchObject({ status: "error", error: { code: "AE_INVOKE_CRASHED" } });
+  });
+
+  test("of a handler that nobody waits for any more is recorded as given up", async () => {
+    using store = new InvocationStore(file);
+    const given = new AbortController();
+    const { id, result } = service(store, () => new Promise(() => undefined)).begin(
+      "f",
+      order(),
+      given.signal,
+    );
+    given.abort();
+    await expect(result).rejects.toMatchObject({ code: "AE_INVOKE_ABORTED" });
+    expect(store.find(id)).toMatchObject({ status: "error", error: { code: "AE_INVOKE_ABORTED" } });
   });
 
   test("of a server is a request, and its failures are told apart", async () => {
@@ -150,7 +170,12 @@ describe("an invocation", () => {
           response.end(Buffer.alloc(7_000_000));
           return;
         default:
-          request.pipe(response.writeHead(404, { "x-method": request.method }));
+          request.pipe(
+            response.writeHead(404, {
+              "x-method": request.method,
+              "x-kind": request.headers["content-type"] ?? "",
+            }),
+          );
       }
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -158,8 +183,8 @@ describe("an invocation", () => {
     const invocations = service(store, () =>
       Promise.resolve({ tier: null, wakeMs: 0, answer: { http: port } }),
     );
-    const call = (path: string, more: Partial<InvokeOrder> = {}) =>
-      invocations.begin("f", order({ path, ...more })).result;
+    const call = (path: string, more: Partial<InvokeOrder> = {}, signal = patient) =>
+      invocations.begin("f", order({ path, ...more }), signal).result;
     try {
       expect(await call("/", { event: Buffer.from("[1]") })).toMatchObject({
         via: "http",
@@ -167,6 +192,18 @@ describe("an invocation", () => {
         http: { status: 404, headers: { "x-method": "POST" } },
       });
       expect((await call("/", { method: "DELETE" })).http?.headers["x-method"]).toBe("DELETE");
+      const headers = { "content-type": "text/csv", "x-more": "1" };
+      expect((await call("/", { event: Buffer.from("a,b"), headers })).http?.headers["x-kind"]).toBe(
+        "text/csv",
+      );
+      // Given up: the request ends too.
+      const given = new AbortController();
+      const hanging = call("/hang", {}, given.signal);
+      const [request] = (await once(server, "request")) as [IncomingMessage];
+      const closed = once(request.socket, "close");
+      given.abort();
+      await expect(hanging).rejects.toMatchObject({ code: "AE_INVOKE_ABORTED" });
+      await closed;
       await expect(call("/fail")).rejects.toMatchObject({
         code: "AE_INVOKE_FAILED",
         data: { httpStatus: 503 },
