@@ -9,6 +9,7 @@ import type { ExitReason } from "./control/host.ts";
 import { stopUntilContinued } from "./control/job-control.ts";
 import { terminalSize } from "./hooks/use-terminal-size.ts";
 import type { Keymap } from "./keys/keymap.ts";
+import { createPainter } from "./screen/painter.ts";
 import { initialState } from "./store/reduce.ts";
 import { createStore } from "./store/store.ts";
 import { colourDepth } from "./theme/themes.ts";
@@ -104,6 +105,7 @@ export async function runConsole(
   const unsubscribe = connection.subscribe(guarded(store.receive));
   void connection.closed.then((error) => leave("engine-gone", error));
 
+  const painter = createPainter(stdout);
   const instance = render(
     <ErrorBoundary onError={fail}>
       <SuspendBridge onReady={(ready) => (suspend = ready)} />
@@ -111,10 +113,11 @@ export async function runConsole(
         store={store}
         controller={{ ...controller, press: guarded(controller.press), paste: guarded(controller.paste) }}
         colours={colourDepth(env, stdout.getColorDepth?.() ?? 1)}
+        painter={painter}
       />
     </ErrorBoundary>,
     {
-      stdout,
+      stdout: spoken ? stdout : painter.stdout,
       stdin,
       // The caller has seen that this is a terminal. Left to itself Ink would draw nothing where CI is set.
       interactive: true,
