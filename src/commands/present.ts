@@ -29,7 +29,8 @@ async function presentConsole(
   globals: GlobalOptions,
   keymap: Keymap,
 ): Promise<number> {
-  const { runConsole } = await import("../ui/console.tsx");
+  const { loadConsole } = await import("../ui/load-console.ts");
+  const { runConsole } = await loadConsole();
   const { withLiveStats } = await import("../client/live-stats.ts");
   await using live = withLiveStats(connection);
   const { reason, error, signal } = await runConsole(live, { readOnly: globals.readOnly === true, keymap });

@@ -81,7 +81,8 @@ using region = new StatsRegion(
 const tally = new FunctionTally();
 function publish(round: number): void {
   views(round).forEach((view, position) => {
-    region.setFunction(functionRecord({ view, tally, traffic: quiet, position, cpuMsBefore: round }));
+    const record = functionRecord({ view, tally, traffic: quiet, position, cpuMsBefore: round });
+    region.setFunction({ ...record, wakesSnapshot: view.wakes });
   });
   region.flush();
 }

@@ -27,8 +27,9 @@ const eraseScreen = "\u001b[2J";
 /** DEC mode 2026: the terminal shows what is between the two at once. Terminals without it ignore both. */
 const beginSync = "\u001b[?2026h";
 const endSync = "\u001b[?2026l";
-/** Modes such as the cursor's: nothing on the screen moves. */
-const onlyModes = /^(?:\u001b\[\?[\d;]*[hl])*$/;
+/** Nothing but modes, such as the cursor's: nothing on the screen moves. */
+const onlyModes = (text: string): boolean =>
+  text.split("\u001b[").every((part) => part === "" || /^\?[\d;]*[hl]$/.test(part));
 
 export function createPainter(stdout: NodeJS.WriteStream): Painter {
   let frame: Frame | null = null;
@@ -63,13 +64,13 @@ export function createPainter(stdout: NodeJS.WriteStream): Painter {
     });
   };
 
-  const write = (chunk: string | Uint8Array, ...rest: readonly unknown[]): boolean => {
+  const write = (chunk: string | Uint8Array, done?: () => void): boolean => {
     const text = typeof chunk === "string" ? chunk : Buffer.from(chunk).toString();
-    const result: unknown = Reflect.apply(stdout.write, stdout, [chunk, ...rest]);
+    const hasRoom = stdout.write(chunk, done);
     if (text.includes(enterAlternate)) isOurs = true;
     if (text.includes(leaveAlternate)) isOurs = false;
-    if (isOurs && (text.includes(enterAlternate) || !onlyModes.test(text))) repaintSoon();
-    return result === true;
+    if (isOurs && (text.includes(enterAlternate) || !onlyModes(text))) repaintSoon();
+    return hasRoom;
   };
 
   return {
