@@ -6,15 +6,22 @@
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 import { acquireEngineLock } from "../../dist/engine/lock.js";
-import { functionRecord } from "../../dist/engine/stats/function-record.js";
-import { StatsRegion } from "../../dist/engine/stats/stats-region.js";
-import { FunctionTally } from "../../dist/engine/stats/tally.js";
 import { controlVersion, controlVersionHeader } from "../../dist/protocol/control.js";
 import { enginePaths } from "../../dist/protocol/paths.js";
 import { processStartTicks } from "../../dist/protocol/process-start.js";
 import { heartbeatIntervalMs } from "../../dist/protocol/stats-layout.js";
+import type * as Records from "../../src/engine/stats/function-record.ts";
+import type * as Regions from "../../src/engine/stats/stats-region.ts";
+import type * as Tallies from "../../src/engine/stats/tally.ts";
 import type { FunctionView } from "../../src/protocol/views.ts";
 import { asleep, fakeEngineView, fakeFunction } from "../helpers/fake-engine-views.ts";
+
+// What runs is the build. Its types are those of the sources: a build that is older must not stop the type check.
+const { functionRecord } =
+  (await import("../../dist/engine/stats/function-record.js")) as unknown as typeof Records;
+const { StatsRegion } =
+  (await import("../../dist/engine/stats/stats-region.js")) as unknown as typeof Regions;
+const { FunctionTally } = (await import("../../dist/engine/stats/tally.js")) as unknown as typeof Tallies;
 
 const [name = "", count = "200", rate = "4"] = process.argv.slice(2);
 const startedAtMs = Date.now();
