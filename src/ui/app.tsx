@@ -3,8 +3,9 @@ import { useIsScreenReaderEnabled } from "ink";
 import { useCallback, useLayoutEffect, useMemo } from "react";
 import { headerLine, tabsLine } from "./components/header.ts";
 import { hintLine } from "./components/hint-line.ts";
-import { Rows } from "./components/rows.tsx";
+import { SpokenLines } from "./components/spoken-lines.tsx";
 import type { Controller } from "./control/controller.ts";
+import { asciiLine } from "./format/ascii.ts";
 import { emptyLine } from "./format/line.ts";
 import type { Line } from "./format/line.ts";
 import { useKeys } from "./hooks/use-keys.ts";
@@ -12,6 +13,7 @@ import { useConsoleState } from "./hooks/use-store.ts";
 import { useTerminalSize } from "./hooks/use-terminal-size.ts";
 import type { TerminalSize } from "./hooks/use-terminal-size.ts";
 import type { Painter } from "./screen/painter.ts";
+import { fitRow } from "./screen/row-update.ts";
 import { layoutOf } from "./store/layout.ts";
 import type { Layout } from "./store/layout.ts";
 import type { Store } from "./store/store.ts";
@@ -26,6 +28,7 @@ export interface AppProps {
   readonly store: Store;
   readonly controller: Controller;
   readonly colours: ColourDepth;
+  readonly ascii: boolean;
   readonly painter: Painter;
 }
 
@@ -50,7 +53,10 @@ export function frameLines(state: ConsoleState, layout: Layout): readonly Line[]
   ];
 }
 
-export function App({ store, controller, colours, painter }: AppProps) {
+/** Before fitting, for a stand-in may be longer; and after it, for a cut is shown by an ellipsis. */
+const inAscii = (line: Line, columns: number): Line => asciiLine(fitRow(asciiLine(line), columns));
+
+export function App({ store, controller, colours, ascii, painter }: AppProps) {
   const state = useConsoleState(store);
   const spoken = useIsScreenReaderEnabled();
   useKeys(controller);
@@ -62,9 +68,13 @@ export function App({ store, controller, colours, painter }: AppProps) {
   const isVisible = columns > 0 && rows > 0;
   const lines = !isVisible ? [] : spoken ? screenReaderLines(state, layout) : frameLines(state, layout);
   useLayoutEffect(() => {
-    if (!spoken && isVisible) painter.show({ lines, columns, rows, theme });
+    if (spoken || !isVisible) return;
+    painter.show({
+      lines: ascii ? lines.map((line) => inAscii(line, columns)) : lines,
+      columns,
+      rows,
+      theme,
+    });
   });
-  return spoken && isVisible ? (
-    <Rows lines={lines} width={columns} height={lines.length} theme={null} />
-  ) : null;
+  return spoken && isVisible ? <SpokenLines lines={lines} width={columns} /> : null;
 }

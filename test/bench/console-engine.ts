@@ -17,11 +17,11 @@ import type { FunctionView } from "../../src/protocol/views.ts";
 import { asleep, fakeEngineView, fakeFunction } from "../helpers/fake-engine-views.ts";
 
 // What runs is the build. Its types are those of the sources: a build that is older must not stop the type check.
-const { functionRecord } =
-  (await import("../../dist/engine/stats/function-record.js")) as unknown as typeof Records;
-const { StatsRegion } =
-  (await import("../../dist/engine/stats/stats-region.js")) as unknown as typeof Regions;
-const { FunctionTally } = (await import("../../dist/engine/stats/tally.js")) as unknown as typeof Tallies;
+const fromBuild = (path: string): Promise<unknown> =>
+  import(new URL(`../../dist/engine/stats/${path}`, import.meta.url).href);
+const { functionRecord } = (await fromBuild("function-record.js")) as typeof Records;
+const { StatsRegion } = (await fromBuild("stats-region.js")) as typeof Regions;
+const { FunctionTally } = (await fromBuild("tally.js")) as typeof Tallies;
 
 const [name = "", count = "200", rate = "4"] = process.argv.slice(2);
 const startedAtMs = Date.now();
