@@ -1,8 +1,7 @@
 /** How the console's looks are chosen, and what is left of them in ASCII. */
-import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { mkdirSync } from "node:fs";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { activities, instanceStates } from "../../../src/protocol/states.ts";
@@ -76,6 +75,7 @@ describe("characters", () => {
         expect(shown).toMatch(/^[ -~]*$/);
         expect(textWidth(shown)).toBe(textWidth(safe));
       }),
+      { numRuns: 40 },
     );
   });
 });
