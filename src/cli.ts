@@ -2,7 +2,9 @@
 /** Launcher only: finds the Node that Aether needs, sets the environment, and runs main. Must itself run on any Node. */
 import { spawn } from "node:child_process";
 import { existsSync, realpathSync } from "node:fs";
-import { constants } from "node:os";
+// As a whole: an older Node lacks the name that is used of it, and must come as far as saying so.
+import * as nodeModule from "node:module";
+import { constants, userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -16,6 +18,18 @@ function prepareEnvironment(): void {
   if ((noColor !== undefined && noColor !== "") || process.argv.includes("--no-color")) {
     process.env["FORCE_COLOR"] = "0";
     delete process.env["NO_COLOR"];
+  }
+}
+
+/**
+ * Parsed once, not at every start. In the home of the user that this runs as, by the password file and not by $HOME:
+ * what lies there is run, and under sudo $HOME may be another's.
+ */
+function keepCompiled(): void {
+  try {
+    nodeModule.enableCompileCache(join(userInfo().homedir, ".cache", "aether", "compiled"));
+  } catch {
+    // A user without an entry has no home: everything works as before, some 100 ms later.
   }
 }
 
@@ -57,6 +71,7 @@ function fail(why: string): void {
 
 prepareEnvironment();
 if (Number.parseInt(process.versions.node, 10) >= neededMajor) {
+  keepCompiled();
   const { main } = await import("./main.ts");
   await main(process.argv.slice(2));
 } else {

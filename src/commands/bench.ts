@@ -11,7 +11,7 @@ import { parseCount } from "./parse-number.ts";
 const folder = `${packagePaths.root}/test/bench`;
 
 /** The benchmarks there are, each a program of that name. */
-const benches = ["wake", "burst", "idle", "ipc", "dataplane", "xdp"] as const;
+const benches = ["wake", "burst", "idle", "ipc", "dataplane", "xdp", "console"] as const;
 
 interface BenchOptions {
   readonly n?: number;

@@ -1,6 +1,7 @@
 /** Options that every verb takes, before or after its name. */
 import { Option } from "commander";
 import type { Command } from "commander";
+import { themeNames } from "../ui/theme/theme-names.ts";
 
 export interface GlobalOptions {
   readonly config?: string;
@@ -9,6 +10,10 @@ export interface GlobalOptions {
   readonly json?: true;
   readonly readOnly?: true;
   readonly verbose?: true;
+  readonly theme?: string;
+  readonly ascii?: true;
+  readonly screenReader?: true;
+  readonly reducedMotion?: true;
   /** `false` for --no-color. */
   readonly color: boolean;
 }
@@ -23,7 +28,11 @@ export function addGlobalOptions(program: Command): void {
     .addOption(new Option("--json", "print JSON, or JSON lines where output goes on"))
     .addOption(new Option("--read-only", "look only: snapshot, restore, kill and the like are refused"))
     .addOption(new Option("--verbose", "show the stack of system errors"))
-    .addOption(new Option("--no-color", "no colours"));
+    .addOption(new Option("--no-color", "no colours"))
+    .addOption(new Option("--theme <name>", "colours of the console").choices(themeNames))
+    .addOption(new Option("--ascii", "console: no other characters than ASCII"))
+    .addOption(new Option("--screen-reader", "console: lines of words, on the normal screen"))
+    .addOption(new Option("--reduced-motion", "console: what changes is shown once a second"));
 }
 
 /** Binds a verb to what it does; the number is the exit code, a thrown AetherError is reported by main. */

@@ -3,6 +3,7 @@ import type { EngineConnection } from "../client/connection.ts";
 import { toAetherError } from "../protocol/errors.ts";
 import { exitCodeOfSignal } from "./exit-code.ts";
 import type { Keymap } from "../ui/keys/keymap.ts";
+import type { Appearance } from "./appearance.ts";
 import type { GlobalOptions } from "./globals.ts";
 
 const maxWaitingBytes = 4 * 1024 * 1024;
@@ -15,24 +16,31 @@ export type Present = (connection: EngineConnection, globals: GlobalOptions) => 
 
 /**
  * What shows an engine here. What the console needs of the user is read now, before anything is started.
- * @throws AetherError AE_KEYS_INVALID, AE_KEYS_CONFLICT
+ * @throws AetherError AE_KEYS_INVALID, AE_KEYS_CONFLICT, AE_USAGE for a theme that there is not
  */
 export async function presenterFor(globals: GlobalOptions): Promise<Present> {
   if (!wantsConsole(globals)) return presentLines;
   const { loadKeymap } = await import("./key-file.ts");
+  const { loadAppearance } = await import("./appearance.ts");
   const keymap = loadKeymap(process.env);
-  return (connection) => presentConsole(connection, globals, keymap);
+  const appearance = loadAppearance(globals, process.env);
+  return (connection) => presentConsole(connection, globals, { keymap, appearance });
 }
 
 async function presentConsole(
   connection: EngineConnection,
   globals: GlobalOptions,
-  keymap: Keymap,
+  { keymap, appearance }: { readonly keymap: Keymap; readonly appearance: Appearance },
 ): Promise<number> {
-  const { runConsole } = await import("../ui/console.tsx");
+  const { loadConsole } = await import("../ui/load-console.ts");
+  const { runConsole } = await loadConsole();
   const { withLiveStats } = await import("../client/live-stats.ts");
   await using live = withLiveStats(connection);
-  const { reason, error, signal } = await runConsole(live, { readOnly: globals.readOnly === true, keymap });
+  const { reason, error, signal } = await runConsole(live, {
+    ...appearance,
+    readOnly: globals.readOnly === true,
+    keymap,
+  });
   if (live.failure !== null) throw live.failure;
   // How an engine of this process ended is told by its host, with more knowledge than the stream has.
   if (error !== null && !(reason === "engine-gone" && connection.mode === "in-process"))

@@ -184,16 +184,51 @@ function otherVersion(path: string, version: number): AetherError {
   });
 }
 
+/** Up to so many records that changed are read one by one: an engine at rest changes its pulse alone. */
+const fewRecords = 16;
+
+/** The records that are not as they were decoded: their places and sizes. */
+function changedRecords({
+  plan,
+  before,
+  decoded,
+}: OpenRegion): readonly (readonly [at: number, size: number])[] {
+  const tables: readonly (readonly [at: number, size: number, count: number])[] = [
+    [plan.pulseAt, pulseLayout.sizeBytes, 1],
+    [plan.totalsAt, totalsLayout.sizeBytes, 1],
+    [plan.errorsAt, errorLayout.sizeBytes, errorCapacity],
+    [plan.interfacesAt, interfaceLayout.sizeBytes, plan.interfaces],
+    [plan.functionsAt, functionLayout.sizeBytes, plan.functions],
+  ];
+  const changed: (readonly [number, number])[] = [];
+  for (const [first, size, count] of tables) {
+    for (let index = 0; index < count; index++) {
+      const at = first + index * size;
+      if (decoded.get(at)?.sequence !== before.getUint32(at + sequenceAt, true)) changed.push([at, size]);
+    }
+  }
+  return changed;
+}
+
+/** Sequences first, then content, then sequences again: of what changed, or of all where that is much. */
+function look(region: OpenRegion, path: string): void {
+  const { plan, before, content, after } = region;
+  fill(region, before, 0, plan.sizeBytes, path);
+  const changed = changedRecords(region);
+  const parts = changed.length > fewRecords ? ([[0, plan.sizeBytes]] as const) : changed;
+  for (const [at, size] of parts) fill(region, content, at, size, path);
+  for (const [at, size] of parts) fill(region, after, at, size, path);
+}
+
 function readRegion(region: OpenRegion, path: string): StatsSnapshot {
   const { plan, header } = region;
-  fill(region, region.before, 0, plan.sizeBytes, path);
-  fill(region, region.content, 0, plan.sizeBytes, path);
-  fill(region, region.after, 0, plan.sizeBytes, path);
+  look(region, path);
   const one = <F extends Fields>(layout: RecordLayout<F>, at: number): ValuesOf<F> | null => {
-    const sequence = settle(region, layout, at, path);
     const known = region.decoded.get(at);
-    // Only values of this layout are kept under its offset.
-    if (known?.sequence === sequence) return known.values as ValuesOf<F> | null;
+    // Only values of this layout are kept under its offset. A sequence that was decoded is one of a whole record.
+    if (known?.sequence === region.before.getUint32(at + sequenceAt, true))
+      return known.values as ValuesOf<F> | null;
+    const sequence = settle(region, layout, at, path);
     const used = region.content.getUint32(at + usedAt, true) !== 0;
     const values = used ? decodeRecord(layout, region.content, at) : null;
     region.decoded.set(at, { sequence, values });

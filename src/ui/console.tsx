@@ -9,8 +9,9 @@ import type { ExitReason } from "./control/host.ts";
 import { leaveSignalsToProgram, stopUntilContinued } from "./control/job-control.ts";
 import { terminalSize } from "./hooks/use-terminal-size.ts";
 import type { Keymap } from "./keys/keymap.ts";
+import { createPainter } from "./screen/painter.ts";
 import { initialState } from "./store/reduce.ts";
-import { createStore } from "./store/store.ts";
+import { calmMs, createStore, gatherMs } from "./store/store.ts";
 import { colourDepth } from "./theme/themes.ts";
 import type { ThemeName } from "./theme/themes.ts";
 
@@ -18,6 +19,12 @@ export interface ConsoleOptions {
   readonly theme?: ThemeName;
   readonly readOnly?: boolean;
   readonly screenReader?: boolean;
+  /** Nothing but ASCII. */
+  readonly ascii?: boolean;
+  /** What changes by itself is shown once a second. */
+  readonly reducedMotion?: boolean;
+  /** Keeps a theme that was chosen. May throw: the console says so. */
+  readonly remember?: (theme: ThemeName) => void;
   /** The user's keys. */
   readonly keymap?: Keymap;
   readonly stdout?: NodeJS.WriteStream;
@@ -54,7 +61,7 @@ export async function runConsole(
   const stdout = options.stdout ?? process.stdout;
   const stdin = options.stdin ?? process.stdin;
   const { env } = process;
-  const spoken = options.screenReader ?? env["INK_SCREEN_READER"] === "true";
+  const spoken = options.screenReader ?? false;
   const ended = Promise.withResolvers<ConsoleOutcome>();
   const leave = (
     reason: ExitReason,
@@ -82,7 +89,7 @@ export async function runConsole(
       readOnly: options.readOnly ?? false,
       ...(options.keymap === undefined ? {} : { keymap: options.keymap }),
     }),
-    fail,
+    { gatherMs: options.reducedMotion === true ? calmMs : gatherMs, onError: fail },
   );
   let suspend: Suspend | null = null;
   using controller = createController({
@@ -101,6 +108,7 @@ export async function runConsole(
       });
     },
     writeSequence: (sequence) => void stdout.write(sequence),
+    remember: options.remember ?? (() => undefined),
     env,
   });
   const onSignal = (signal: NodeJS.Signals): void => leave("signal", null, signal);
@@ -114,6 +122,7 @@ export async function runConsole(
   const unsubscribe = connection.subscribe(guarded(store.receive));
   void connection.closed.then((error) => leave("engine-gone", error));
 
+  const painter = createPainter(stdout);
   const instance = render(
     <ErrorBoundary onError={fail}>
       <SuspendBridge onReady={(ready) => (suspend = ready)} />
@@ -121,10 +130,12 @@ export async function runConsole(
         store={store}
         controller={{ ...controller, press: guarded(controller.press), paste: guarded(controller.paste) }}
         colours={colourDepth(env, stdout.getColorDepth?.() ?? 1)}
+        ascii={options.ascii ?? false}
+        painter={painter}
       />
     </ErrorBoundary>,
     {
-      stdout,
+      stdout: spoken ? stdout : painter.stdout,
       stdin,
       // The caller has seen that this is a terminal. Left to itself Ink would draw nothing where CI is set.
       interactive: true,

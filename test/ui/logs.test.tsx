@@ -123,3 +123,43 @@ test("levels have a sign, streams a stroke, JSON is readable and raw on request"
   await screen.press("J");
   await screen.see('{"level":"error"');
 });
+
+test("marked functions have their output shown together, each line with its name, until all are asked for", async () => {
+  await using running = startConsole(100, 30);
+  const { screen, engine } = running;
+  await screen.see("api");
+  engine.logs([
+    ["api", "from the first"],
+    ["web", "from the second"],
+    ["worker", "from the third"],
+  ]);
+  await screen.press("g", " ", " ", "l");
+  const text = await screen.see("api and 1 more log");
+  expect(text).toMatch(/api +│ from the first/);
+  expect(text).toMatch(/web +│ from the second/);
+  expect(text).not.toContain("from the third");
+  await screen.press("a");
+  await screen.see("from the third");
+});
+
+test("a theme chosen with T is kept, and where that fails it is said", async () => {
+  const kept: string[] = [];
+  await using running = startConsole(100, 30, {}, { remember: (theme) => void kept.push(theme) });
+  await running.screen.see("api");
+  await running.screen.press("T");
+  await running.screen.see("theme light");
+  expect(kept).toEqual(["light"]);
+  await using failing = startConsole(
+    100,
+    30,
+    {},
+    {
+      remember: () => {
+        throw new Error("disk full");
+      },
+    },
+  );
+  await failing.screen.see("api");
+  await failing.screen.press("T");
+  await failing.screen.see("theme light, not kept: disk full");
+});

@@ -106,7 +106,25 @@ export function createController(host: Host): Controller {
     const { theme } = store.getState().ui;
     const next = themeNames[(themeNames.indexOf(theme) + 1) % themeNames.length] ?? "dark";
     store.dispatch({ type: "theme", theme: next });
-    toaster.say("info", `theme ${next}`);
+    try {
+      host.remember(next);
+      toaster.say("info", `theme ${next}`);
+    } catch (error) {
+      toaster.say(
+        "info",
+        `theme ${next}, not kept: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
+  };
+
+  /** Marked functions have their output shown together. */
+  const logsTogether = (): boolean => {
+    const { ui, data } = store.getState();
+    const known = (data.view?.functions ?? []).filter((fn) => ui.marked.has(fn.id)).map((fn) => fn.id);
+    if (known.length < 2) return false;
+    store.dispatch({ type: "log", change: { to: "only", functionIds: known } });
+    store.dispatch({ type: "view", view: "logs" });
+    return true;
   };
 
   const chooseInDialog = (answer: "yes" | "no" | "chosen"): void => {
@@ -160,8 +178,9 @@ export function createController(host: Host): Controller {
         return interrupt();
       case "suspend-console":
         return void toShell();
-      case "detail":
       case "logs":
+        return logsTogether() ? undefined : dispatch({ type: "pane", pane: command });
+      case "detail":
         return dispatch({ type: "pane", pane: command });
       case "next-pane":
         return dispatch({ type: "focus" });

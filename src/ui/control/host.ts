@@ -1,6 +1,7 @@
 /** What commands need of the world around the console. */
 import type { EngineConnection } from "../../client/connection.ts";
 import type { Store } from "../store/store.ts";
+import type { ThemeName } from "../theme/themes.ts";
 
 export type ExitReason = "quit" | "detach" | "engine-gone" | "signal";
 
@@ -15,5 +16,7 @@ export interface Host {
   readonly lend: (work: () => Promise<void>) => Promise<void>;
   /** Writes a control sequence that moves nothing on the screen. */
   readonly writeSequence: (sequence: string) => void;
+  /** Keeps the theme that was chosen for the next console. May throw. */
+  readonly remember: (theme: ThemeName) => void;
   readonly env: Readonly<Record<string, string | undefined>>;
 }

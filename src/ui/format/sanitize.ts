@@ -81,6 +81,12 @@ export function sanitizeLines(text: string): string[] {
   return text.split(/\r\n|[\n\r]/).map((line) => sanitize(line));
 }
 
+/**
+ * Values found to need no change. What the engine publishes is never changed afterwards, and most of it (configurations,
+ * errors) is the same objects many times over: going through them again would be half of the console's work.
+ */
+const knownSafe = new WeakSet<object>();
+
 /** Every string in a plain value made safe; returns the value itself where nothing had to change. */
 export function sanitizeDeep<T>(value: T): T {
   return sanitizeValue(value) as T;
@@ -88,16 +94,24 @@ export function sanitizeDeep<T>(value: T): T {
 
 function sanitizeValue(value: unknown): unknown {
   if (typeof value === "string") return sanitize(value);
-  if (Array.isArray(value)) {
-    const list: readonly unknown[] = value;
-    const safe = list.map((item) => sanitizeValue(item));
-    return safe.every((item, index) => item === list[index]) ? value : safe;
+  if (typeof value !== "object" || value === null || knownSafe.has(value)) return value;
+  const safe = Array.isArray(value) ? sanitizeList(value) : sanitizeFields(value as Record<string, unknown>);
+  knownSafe.add(safe);
+  return safe;
+}
+
+function sanitizeList(list: readonly unknown[]): readonly unknown[] {
+  const safe = list.map((item) => sanitizeValue(item));
+  return safe.every((item, index) => item === list[index]) ? list : safe;
+}
+
+function sanitizeFields(fields: Record<string, unknown>): Record<string, unknown> {
+  let same = true;
+  for (const key of Object.keys(fields)) {
+    if (sanitizeValue(fields[key]) !== fields[key] || sanitize(key) !== key) same = false;
   }
-  if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value);
-  const safe = entries.map(([key, item]): [string, unknown] => [sanitize(key), sanitizeValue(item)]);
-  const same = safe.every(
-    ([key, item], index) => key === entries[index]?.[0] && item === entries[index]?.[1],
+  if (same) return fields;
+  return Object.fromEntries(
+    Object.entries(fields).map(([key, item]) => [sanitize(key), sanitizeValue(item)]),
   );
-  return same ? value : Object.fromEntries(safe);
 }

@@ -5,7 +5,9 @@ import { reduce } from "./reduce.ts";
 import type { ConsoleState } from "./types.ts";
 
 /** Lines of a chatty function come by the thousand: at most ten times a second is looked at them. */
-const gatherMs = 100;
+export const gatherMs = 100;
+/** For those whom movement disturbs: keys are answered at once all the same. */
+export const calmMs = 1_000;
 /** With more messages than this waiting, they are taken at once, so that the queue stays bounded. */
 const maxGathered = 500;
 
@@ -17,8 +19,14 @@ export interface Store extends Disposable {
   readonly subscribe: (listener: () => void) => () => void;
 }
 
-/** `onError` hears of what is thrown outside of any caller. */
-export function createStore(initial: ConsoleState, onError: (error: unknown) => void): Store {
+export interface StoreOptions {
+  /** How long messages are gathered. */
+  readonly gatherMs: number;
+  /** Hears of what is thrown outside of any caller. */
+  readonly onError: (error: unknown) => void;
+}
+
+export function createStore(initial: ConsoleState, options: StoreOptions): Store {
   let state = initial;
   let gathered: StreamMessage[] = [];
   let timer: NodeJS.Timeout | null = null;
@@ -60,9 +68,9 @@ export function createStore(initial: ConsoleState, onError: (error: unknown) => 
         try {
           if (takeIn()) announce();
         } catch (error) {
-          onError(error);
+          options.onError(error);
         }
-      }, gatherMs);
+      }, options.gatherMs);
     },
     subscribe: (listener) => {
       listeners.add(listener);

@@ -3,9 +3,10 @@
  * colour. No meaning hangs on colour alone: states have a glyph and a word, errors a sign and a code.
  */
 import type { Role, SourceRole } from "../format/line.ts";
+import type { ThemeName } from "./theme-names.ts";
 
-export const themeNames = ["dark", "light", "colour-blind", "mono"] as const;
-export type ThemeName = (typeof themeNames)[number];
+export { themeNames } from "./theme-names.ts";
+export type { ThemeName } from "./theme-names.ts";
 
 /** How many colours the terminal has: none, the basic sixteen, or the palette of 256. */
 export type ColourDepth = "none" | "16" | "256";
@@ -51,7 +52,7 @@ interface Palette {
 
 const palettes: Readonly<Record<Exclude<ThemeName, "mono">, Palette>> = {
   dark: {
-    grey: [245, 8],
+    grey: [247, 8],
     accent: [80, 14],
     good: [114, 10],
     calm: [110, 12],
@@ -63,30 +64,31 @@ const palettes: Readonly<Record<Exclude<ThemeName, "mono">, Palette>> = {
       [150, 10],
       [180, 11],
       [111, 12],
-      [175, 7],
+      [181, 7],
     ],
     selection: 237,
   },
   light: {
+    // On white, five of the sixteen can be read: the others are told apart by their glyphs and words.
     grey: [242, 8],
     accent: [25, 4],
-    good: [28, 2],
-    calm: [61, 5],
-    warn: [130, 3],
+    good: [22, 4],
+    calm: [60, 8],
+    warn: [94, 5],
     bad: [124, 1],
     sources: [
       [25, 4],
       [90, 5],
-      [22, 2],
-      [94, 3],
-      [24, 6],
-      [89, 0],
+      [22, 1],
+      [94, 0],
+      [24, 4],
+      [89, 8],
     ],
     selection: 254,
   },
   // Blue, orange and their kin (Okabe and Ito): told apart with every common colour blindness, never red against green.
   "colour-blind": {
-    grey: [245, 8],
+    grey: [247, 8],
     accent: [117, 14],
     good: [75, 12],
     calm: [146, 7],
@@ -101,6 +103,23 @@ const palettes: Readonly<Record<Exclude<ThemeName, "mono">, Palette>> = {
       [252, 15],
     ],
     selection: 237,
+  },
+  "colour-blind-light": {
+    grey: [242, 8],
+    accent: [25, 4],
+    good: [25, 4],
+    calm: [60, 8],
+    warn: [94, 5],
+    bad: [88, 1],
+    sources: [
+      [25, 4],
+      [94, 5],
+      [54, 1],
+      [236, 0],
+      [24, 4],
+      [240, 8],
+    ],
+    selection: 254,
   },
 };
 

@@ -38,7 +38,14 @@ const spoken = (lines: readonly Line[]): readonly string[] =>
   lines
     .map((each) =>
       plainText(each)
-        .replaceAll(/[─━│▌▏▐█▒┆]+/g, " ")
+        .replaceAll(/[─━│┃║▌▏▐█▒┆]+/g, " ")
+        .replaceAll("▶", "cursor: ")
+        .replaceAll("◆", "marked: ")
+        .replaceAll("›", "found: ")
+        .replaceAll("✗", "error: ")
+        .replaceAll("⏎", "Enter")
+        // Glyphs of states stand beside their words, and small charts beside their figures.
+        .replaceAll(/[●◐○·▸▾▴▪▁-▇]/g, " ")
         .trim()
         .replaceAll(/ {2,}/g, ", "),
     )
