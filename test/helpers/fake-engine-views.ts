@@ -63,8 +63,20 @@ export function fakeFunction(id: string, index = 0, change: Partial<FunctionView
     exits: 0,
     violations: 0,
     openConnections: index % 3,
-    restore: { count: 12, lastMs: 8.4 + index * 0.3, p50Ms: 8.1 + index * 0.2, p99Ms: 12.2 + index * 0.4 },
-    wake: { count: 12, lastMs: 9.1 + index * 0.3, p50Ms: 9.0 + index * 0.2, p99Ms: 14.6 + index * 0.4 },
+    restore: {
+      count: 12,
+      lastMs: 8.4 + index * 0.3,
+      p50Ms: 8.1 + index * 0.2,
+      p95Ms: 11.4 + index * 0.4,
+      p99Ms: 12.2 + index * 0.4,
+    },
+    wake: {
+      count: 12,
+      lastMs: 9.1 + index * 0.3,
+      p50Ms: 9.0 + index * 0.2,
+      p95Ms: 12.9 + index * 0.4,
+      p99Ms: 14.6 + index * 0.4,
+    },
     snapshot: {
       atMs: startedAtMs + 4_000,
       sizeBytes: 9.8 * mib,

@@ -120,7 +120,7 @@ describe("the table", () => {
   test("each order is the reverse of its reverse for known values, unknown ones last in both", () => {
     const functions = [
       ...many(12),
-      asleep("cold", 3, { restore: { count: 0, lastMs: null, p50Ms: null, p99Ms: null } }),
+      asleep("cold", 3, { restore: { count: 0, lastMs: null, p50Ms: null, p95Ms: null, p99Ms: null } }),
     ];
     for (const sort of sortKeys) {
       expect(sortFunctions(functions, sort, false).toSorted((a, b) => a.id.localeCompare(b.id)).length).toBe(
