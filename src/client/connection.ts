@@ -1,6 +1,17 @@
 /** What a console needs of an engine, wherever that engine lives. The console knows nothing else of it. */
 import type { ActionResponse, FunctionAction, ReloadResponse, StreamMessage } from "../protocol/control.ts";
-import type { AetherError } from "../protocol/errors.ts";
+import type { Figures } from "./figures.ts";
+import type { AetherError, ErrorData } from "../protocol/errors.ts";
+import type { TapMessage, TapRequest } from "../protocol/tap.ts";
+
+/** What a console takes in: the engine's stream, and what its own side reads of the engine's shared memory. */
+export type ConsoleMessage =
+  | StreamMessage
+  | { readonly type: "figures"; readonly figures: Figures }
+  /** A tap of the console's was opened for a port, or closed. */
+  | { readonly type: "tap"; readonly target: TapRequest | null }
+  | TapMessage
+  | { readonly type: "tap-failed"; readonly error: ErrorData };
 
 export interface EngineConnection extends AsyncDisposable {
   readonly engineName: string;
@@ -17,6 +28,13 @@ export interface EngineConnection extends AsyncDisposable {
   action(functionId: string, action: FunctionAction): Promise<ActionResponse>;
   /** Rejects with an AetherError; the problems of a refused file come as the event "reload-refused". */
   reload(): Promise<ReloadResponse>;
+  /** Calls back with packets until the signal comes; resolves then. Rejects with an AetherError. */
+  tap(request: TapRequest, signal: AbortSignal, listener: (message: TapMessage) => void): Promise<void>;
   /** Asks the engine to end in order; resolves when it has taken the order. */
   shutdown(): Promise<void>;
+}
+
+/** As a console has it: a connection that also brings figures, where its engine has any. */
+export interface ConsoleConnection extends Omit<EngineConnection, "subscribe"> {
+  subscribe(listener: (message: ConsoleMessage) => void): () => void;
 }

@@ -25,6 +25,7 @@ import type { ReactorNews } from "./reactor/reactor-client.ts";
 import type { CriuTools } from "./sandbox/context.ts";
 import type { Image } from "./snapshot/image.ts";
 import { Janitor } from "./snapshot/janitor.ts";
+import { runLiveTap } from "./tap/live-tap.ts";
 import { regionIdentity } from "./stats/region-identity.ts";
 
 /** State is published at most four times a second. */
@@ -109,6 +110,7 @@ export class Engine implements ControlCore {
       deliver: (functionId, event) => this.#reactor.invoke(functionId, event),
       now,
       monotonic: () => performance.now(),
+      onRecord: (record) => this.#publish({ type: "invocations", records: [record] }),
     });
   }
 
@@ -247,6 +249,10 @@ export class Engine implements ControlCore {
 
   invocations(functionId: string | null, tail: number): readonly InvocationRecord[] {
     return this.#invocationStore.tail(functionId, tail);
+  }
+
+  tap(...args: Parameters<ControlCore["tap"]>): Promise<void> {
+    return runLiveTap(...args);
   }
 
   async action(functionId: string, action: FunctionAction): Promise<ActionResponse> {

@@ -6,6 +6,7 @@ import { WakeLog } from "../../src/engine/wake-log.ts";
 import type { ControlCore, CoreChange } from "../../src/engine/api/control-core.ts";
 import type { FunctionAction } from "../../src/protocol/control.ts";
 import { AetherError } from "../../src/protocol/errors.ts";
+import type { TapMessage, TapRequest } from "../../src/protocol/tap.ts";
 import type { ConnectionCounts, EngineView, FunctionView } from "../../src/protocol/views.ts";
 
 export function fakeFunction(id: string, changes: Partial<FunctionView> = {}): FunctionView {
@@ -189,6 +190,20 @@ export class FakeCore implements ControlCore {
         error: null,
       },
     ];
+  }
+
+  /** What a tap sends before it waits for its end. */
+  onTap: (request: TapRequest) => readonly TapMessage[] = () => [];
+
+  async tap(
+    request: TapRequest,
+    signal: AbortSignal,
+    send: (message: TapMessage) => Promise<void>,
+  ): Promise<void> {
+    this.calls.push(`tap ${request.port ?? "all"}`);
+    for (const message of this.onTap(request)) await send(message);
+    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+    this.calls.push("tap ended");
   }
 
   async action(functionId: string, action: FunctionAction): ReturnType<ControlCore["action"]> {

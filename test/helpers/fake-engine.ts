@@ -1,13 +1,8 @@
 /** An engine that exists only in the tests of the console: plausible states, driven by hand or by a clock of its own. */
-import type { EngineConnection } from "../../src/client/connection.ts";
-import type {
-  ActionResponse,
-  FunctionAction,
-  LogLine,
-  ReloadResponse,
-  StreamMessage,
-} from "../../src/protocol/control.ts";
+import type { ConsoleConnection, ConsoleMessage, EngineConnection } from "../../src/client/connection.ts";
+import type { ActionResponse, FunctionAction, LogLine, ReloadResponse } from "../../src/protocol/control.ts";
 import { AetherError } from "../../src/protocol/errors.ts";
+import type { TapMessage } from "../../src/protocol/tap.ts";
 import type { EventBody } from "../../src/protocol/events.ts";
 import type { InstanceState } from "../../src/protocol/states.ts";
 import type { EngineView, FunctionView } from "../../src/protocol/views.ts";
@@ -20,10 +15,14 @@ export interface FakeOptions {
 }
 
 /** What was asked of the engine, in order, as `kill api`. */
-export interface FakeEngine extends EngineConnection {
+export interface FakeEngine extends ConsoleConnection {
   readonly calls: readonly string[];
   readonly view: EngineView;
-  emit: (message: StreamMessage) => void;
+  emit: (message: ConsoleMessage) => void;
+  /** To the tap that is open. */
+  packets: (summaries: readonly string[], dropped?: number) => void;
+  /** What the next tap fails with. */
+  refuseTap: (error: AetherError) => void;
   event: (body: EventBody) => void;
   log: (functionId: string, text: string, stream?: LogLine["stream"]) => void;
   logs: (lines: readonly (readonly [id: string, text: string])[]) => void;
@@ -48,7 +47,9 @@ const afterAction: Readonly<Record<FunctionAction, InstanceState>> = {
 };
 
 export function createFakeEngine(options: FakeOptions = {}): FakeEngine {
-  const listeners = new Set<(message: StreamMessage) => void>();
+  const listeners = new Set<(message: ConsoleMessage) => void>();
+  let tapListener: ((message: TapMessage) => void) | null = null;
+  let tapError: AetherError | null = null;
   const calls: string[] = [];
   const gone = Promise.withResolvers<AetherError | null>();
   let view = fakeEngineView(
@@ -58,7 +59,7 @@ export function createFakeEngine(options: FakeOptions = {}): FakeEngine {
   let atMs = options.startAtMs ?? Date.UTC(2026, 10, 20, 14, 3, 22);
   let respond: ((id: string, action: FunctionAction) => Promise<ActionResponse>) | null = null;
 
-  const emit = (message: StreamMessage): void => {
+  const emit = (message: ConsoleMessage): void => {
     for (const listener of listeners) listener(message);
   };
   const publish = (): void => emit({ type: "state", state: view });
@@ -103,6 +104,27 @@ export function createFakeEngine(options: FakeOptions = {}): FakeEngine {
     reload: async (): Promise<ReloadResponse> => {
       calls.push("reload");
       return { added: [], changed: [], removed: [], unchanged: view.functions.map((fn) => fn.id) };
+    },
+    tap: async (request, signal, listener) => {
+      calls.push(`tap ${request.port ?? "all"}`);
+      if (tapError !== null) throw tapError;
+      tapListener = listener;
+      await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+      calls.push("tap ended");
+    },
+    packets: (summaries, dropped = 0) =>
+      tapListener?.({
+        type: "packets",
+        dropped,
+        packets: summaries.map((summary) => ({
+          atMs: nextTime(),
+          interface: "lo",
+          lengthBytes: 66,
+          summary,
+        })),
+      }),
+    refuseTap: (error) => {
+      tapError = error;
     },
     shutdown: async () => {
       calls.push("shutdown");

@@ -54,13 +54,17 @@ export function headerLine(state: ConsoleState, width: number): Line {
   return spread(line(...name, ...path), right, width);
 }
 
-const viewTitles: Readonly<Record<ViewId, string>> = {
-  functions: "Functions",
-  logs: "Logs",
-  events: "Events",
-  wakes: "Wakes",
-  engine: "Engine",
-  config: "Config",
+/** Long and short, for rows without room. */
+const viewTitles: Readonly<Record<ViewId, readonly [string, string]>> = {
+  functions: ["Functions", "Fns"],
+  logs: ["Logs", "Log"],
+  events: ["Events", "Evt"],
+  wakes: ["Wakes", "Wake"],
+  system: ["System", "Sys"],
+  config: ["Config", "Cfg"],
+  invocations: ["Invocations", "Inv"],
+  network: ["Network", "Net"],
+  packets: ["Packets", "Pkt"],
 };
 
 /** Something to look at in a view that is not open. */
@@ -75,17 +79,26 @@ function badge(state: ConsoleState, view: ViewId): Span[] {
   return refused ? [span(" ✗", "bad")] : [];
 }
 
-export function tabsLine(state: ConsoleState, width: number): Line {
-  const tabs = viewIds.flatMap((view, index) => {
+type TabForm = "long" | "short" | "digits";
+
+/** The tabs in words, in short words, or as digits with the word of the open one. */
+function tabs(state: ConsoleState, form: TabForm): Line {
+  const spans = viewIds.flatMap((view, index) => {
     const active = state.ui.view === view && !state.ui.help;
+    const [long, short] = viewTitles[view];
+    const title = form === "long" || (form === "digits" && active) ? long : form === "short" ? short : "";
     return [
       span(active ? "▐" : " ", "accent"),
-      span(`${index + 1} `, active ? "accent" : "key"),
-      span(viewTitles[view], active ? "strong" : "dim"),
+      span(`${index + 1}${title === "" ? "" : " "}`, active ? "accent" : "key"),
+      span(title, active ? "strong" : "dim"),
       ...badge(state, view),
-      span(" "),
+      ...(form === "long" ? [span(" ")] : []),
     ];
   });
+  return line(...spans);
+}
+
+export function tabsLine(state: ConsoleState, width: number): Line {
   const functions = shownData(state).view?.functions ?? [];
   const counts = instanceStates.toReversed().flatMap((name) => {
     const count = functions.filter((fn) => fn.state === name).length;
@@ -93,5 +106,12 @@ export function tabsLine(state: ConsoleState, width: number): Line {
   });
   const memory = functions.reduce((total, fn) => total + (totalMemory(fn) ?? 0), 0);
   const right = line(...counts, span(`${formatBytes(memory)} `, "dim"));
-  return functions.length === 0 ? fitLine(line(...tabs), width) : spread(line(...tabs), right, width);
+  const forms = (["long", "short", "digits"] as const).map((form) => tabs(state, form));
+  const room = width - (functions.length === 0 ? 0 : lineWidth(right) + 1);
+  // The counts go before the words do.
+  const chosen =
+    forms.find((form, index) => index < 2 && lineWidth(form) <= room) ??
+    forms.find((form) => lineWidth(form) <= width) ??
+    line();
+  return functions.length === 0 ? fitLine(chosen, width) : spread(chosen, right, width);
 }

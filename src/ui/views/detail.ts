@@ -15,7 +15,7 @@ import {
 } from "../format/units.ts";
 import { fit } from "../format/width.ts";
 import { selectedFunction, shownData } from "../store/select.ts";
-import type { WakeRecord } from "../store/data.ts";
+import type { NumberedWake } from "../../protocol/wakes.ts";
 import type { ConsoleState } from "../store/types.ts";
 import { activityLooks, stateLooks } from "../theme/states.ts";
 import { blockWidth, errorLines, field, heading, labelWidth, sideBySide } from "./blocks.ts";
@@ -61,7 +61,7 @@ function instanceLines(fn: FunctionView, width: number): readonly Line[] {
 }
 
 /** Where the time of the last wake went. */
-function wakeLines(wakes: readonly WakeRecord[], budgetMs: number, width: number): readonly Line[] {
+function wakeLines(wakes: readonly NumberedWake[], budgetMs: number, width: number): readonly Line[] {
   const last = wakes.at(-1);
   if (last === undefined) return [];
   const restores = wakes.flatMap((wake) => wake.restoreMs ?? []);
@@ -86,7 +86,7 @@ function wakeLines(wakes: readonly WakeRecord[], budgetMs: number, width: number
   return lines;
 }
 
-function live(fn: FunctionView, wakes: readonly WakeRecord[], width: number): readonly Line[] {
+function live(fn: FunctionView, wakes: readonly NumberedWake[], width: number): readonly Line[] {
   const { snapshot } = fn;
   const counts = [
     plural(fn.wakes, "wake"),

@@ -78,7 +78,9 @@ describe("the recorder", () => {
     expect(reader.read().interfaces).toEqual([]);
     Object.assign(counts, { packets: 3, bytes: 180, syns: 1 });
     await expect.poll(() => reader.read().functions[0]?.packets, { timeout: 5000 }).toBe(3);
-    expect(reader.read().interfaces).toMatchObject([{ name: "lo", packets: 3, bytes: 180, syns: 1, drops: 0 }]);
+    expect(reader.read().interfaces).toMatchObject([
+      { name: "lo", packets: 3, bytes: 180, syns: 1, drops: 0 },
+    ]);
     expect(reader.read().totals).toMatchObject({ packets: 3, bytes: 180, syns: 1 });
   });
 

@@ -143,7 +143,7 @@ describe("the table", () => {
     let state = withFunctions(start(), many(50));
     for (let step = 0; step < 7; step += 1) state = reduce(state, { type: "move", move: "down" });
     expect(state.ui.table.selectedId).toBe("fn-7");
-    state = reduce(state, { type: "sort" });
+    state = reduce(state, { type: "sort", by: 1 });
     state = reduce(state, { type: "reverse" });
     expect(state.ui.table.selectedId).toBe("fn-7");
     expect(tableRows(state)[state.ui.table.selectedIndex]?.id).toBe("fn-7");
@@ -223,7 +223,7 @@ describe("any session", () => {
       { type: "zoom" },
       { type: "help" },
       { type: "back" },
-      { type: "sort" },
+      { type: "sort", by: 1 },
       { type: "reverse" },
       { type: "follow" },
       { type: "wrap" },

@@ -14,7 +14,7 @@ import { nothingYet } from "./empty.ts";
 const sum = (values: readonly (number | null)[]): number =>
   values.reduce<number>((total, value) => total + (value ?? 0), 0);
 
-export function engineLines(state: ConsoleState, width: number): readonly Line[] {
+export function systemLines(state: ConsoleState, width: number): readonly Line[] {
   const { view, mode, engineName } = shownData(state);
   if (view === null)
     return nothingYet(`Waiting for the engine ${engineName} …`, "Its first state has not come yet.");
