@@ -54,17 +54,20 @@ export function headerLine(state: ConsoleState, width: number): Line {
   return spread(line(...name, ...path), right, width);
 }
 
-/** Long and short, for rows without room. */
-const viewTitles: Readonly<Record<ViewId, readonly [string, string]>> = {
-  functions: ["Functions", "Fns"],
-  logs: ["Logs", "Log"],
-  events: ["Events", "Evt"],
-  wakes: ["Wakes", "Wake"],
-  system: ["System", "Sys"],
-  config: ["Config", "Cfg"],
-  invocations: ["Invocations", "Inv"],
-  network: ["Network", "Net"],
-  packets: ["Packets", "Pkt"],
+const tabForms = ["long", "short", "tiny"] as const;
+type TabForm = (typeof tabForms)[number];
+
+/** In words, in short words, and for rows without room. */
+const viewTitles: Readonly<Record<ViewId, Readonly<Record<TabForm, string>>>> = {
+  functions: { long: "Functions", short: "Functions", tiny: "Fns" },
+  logs: { long: "Logs", short: "Logs", tiny: "Log" },
+  events: { long: "Events", short: "Events", tiny: "Evt" },
+  wakes: { long: "Wakes", short: "Wakes", tiny: "Wake" },
+  system: { long: "System", short: "Sys", tiny: "Sys" },
+  config: { long: "Config", short: "Config", tiny: "Cfg" },
+  invocations: { long: "Invocations", short: "Inv", tiny: "Inv" },
+  network: { long: "Network", short: "Net", tiny: "Net" },
+  packets: { long: "Packets", short: "Pkt", tiny: "Pkt" },
 };
 
 /** Something to look at in a view that is not open. */
@@ -79,18 +82,14 @@ function badge(state: ConsoleState, view: ViewId): Span[] {
   return refused ? [span(" ✗", "bad")] : [];
 }
 
-type TabForm = "long" | "short" | "digits";
-
-/** The tabs in words, in short words, or as digits with the word of the open one. */
+/** The tabs, the open one marked. */
 function tabs(state: ConsoleState, form: TabForm): Line {
   const spans = viewIds.flatMap((view, index) => {
     const active = state.ui.view === view && !state.ui.help;
-    const [long, short] = viewTitles[view];
-    const title = form === "long" || (form === "digits" && active) ? long : form === "short" ? short : "";
     return [
       span(active ? "▐" : " ", "accent"),
-      span(`${index + 1}${title === "" ? "" : " "}`, active ? "accent" : "key"),
-      span(title, active ? "strong" : "dim"),
+      span(`${index + 1} `, active ? "accent" : "key"),
+      span(viewTitles[view][form], active ? "strong" : "dim"),
       ...badge(state, view),
       ...(form === "long" ? [span(" ")] : []),
     ];
@@ -106,12 +105,13 @@ export function tabsLine(state: ConsoleState, width: number): Line {
   });
   const memory = functions.reduce((total, fn) => total + (totalMemory(fn) ?? 0), 0);
   const right = line(...counts, span(`${formatBytes(memory)} `, "dim"));
-  const forms = (["long", "short", "digits"] as const).map((form) => tabs(state, form));
-  const room = width - (functions.length === 0 ? 0 : lineWidth(right) + 1);
-  // The counts go before the words do.
+  const forms = tabForms.map((form) => tabs(state, form));
+  const room = functions.length === 0 ? width : width - lineWidth(right) - 1;
+  // Words that can be read go before the counts.
   const chosen =
-    forms.find((form, index) => index < 2 && lineWidth(form) <= room) ??
+    forms.slice(0, 2).find((form) => lineWidth(form) <= room) ??
     forms.find((form) => lineWidth(form) <= width) ??
+    forms.at(-1) ??
     line();
   return functions.length === 0 ? fitLine(chosen, width) : spread(chosen, right, width);
 }

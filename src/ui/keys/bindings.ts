@@ -174,7 +174,7 @@ export const sections = [
         "only-selected",
         ["a"],
         ["wakes", "invocations", "packets"],
-        "all / one",
+        "all or one",
         "Show all functions, or only the one selected in the table.",
         { hint: 2 },
       ),

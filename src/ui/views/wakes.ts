@@ -81,7 +81,7 @@ function wakeColumns(scaleMs: number, width: number): readonly Column<NumberedWa
     {
       id: "result",
       title: "RESULT",
-      width: width < 100 ? 13 : 24,
+      width: width < 116 ? 13 : 24,
       align: "left",
       rank: 4.5,
       cell: (wake, size) => resultSpan(wake, size),

@@ -208,13 +208,14 @@ describe("stream", () => {
     const seen: StreamMessage[] = [];
     const late: StreamMessage[] = [];
     connection.subscribe((message) => void seen.push(message));
-    await until(() => seen.length >= 4);
-    expect(seen.map((message) => message.type)).toEqual(["hello", "state", "event", "logs"]);
+    await until(() => seen.length >= 5);
+    const types = seen.map((message) => message.type);
+    expect(types).toEqual(["hello", "state", "event", "logs", "invocations"]);
     connection.subscribe((message) => void late.push(message));
     expect(late.map((message) => message.type)).toEqual(["hello", "state"]);
     core.eventLog.append({ type: "notice", functionId: null, text: "after" });
     core.store.append("other", "stderr", "new line");
-    await until(() => seen.length >= 6 && late.length >= 4);
+    await until(() => seen.length >= 7 && late.length >= 4);
     expect(late.slice(2)).toMatchObject([{ event: { text: "after" } }, { lines: [{ text: "new line" }] }]);
     expect(core.listenerCount).toBe(1);
   });

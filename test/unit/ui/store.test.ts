@@ -11,10 +11,18 @@ import { layoutOf } from "../../../src/ui/store/layout.ts";
 import { maxLogLines } from "../../../src/ui/store/logs.ts";
 import { initialState, reduce } from "../../../src/ui/store/reduce.ts";
 import { selectedFunction, sortFunctions, tableRows } from "../../../src/ui/store/select.ts";
-import { sortKeys } from "../../../src/ui/store/types.ts";
+import { sortKeys, viewIds } from "../../../src/ui/store/types.ts";
 import type { ConsoleState } from "../../../src/ui/store/types.ts";
 import { dividerLine, lowerLines, mainLines } from "../../../src/ui/views/main.ts";
-import { asleep, fakeEngineView, fakeFunction, fakeWake } from "../../helpers/fake-engine-views.ts";
+import {
+  asleep,
+  fakeEngineView,
+  fakeFigures,
+  fakeFunction,
+  fakeInvocation,
+  fakePackets,
+  fakeWake,
+} from "../../helpers/fake-engine-views.ts";
 
 const start = (columns = 100, rows = 30): ConsoleState =>
   initialState("demo", "in-process", { columns, rows, theme: "dark", readOnly: false });
@@ -244,10 +252,13 @@ describe("any session", () => {
       { type: "log", change: { to: "clear" } },
       { type: "log", change: { to: "only", functionIds: ["fn-1", "fn-2"] } },
       { type: "palette-move", by: 1 },
+      { type: "expand", open: true },
+      { type: "expand", open: false },
+      { type: "only-selected" },
+      { type: "go-to-function" },
+      { type: "open-input", target: "event-filter" },
     ),
-    fc
-      .constantFrom("functions", "logs", "events", "wakes", "engine", "config")
-      .map((view): Action => ({ type: "view", view: view as "logs" })),
+    fc.constantFrom(...viewIds).map((view): Action => ({ type: "view", view: view as "logs" })),
     fc
       .constantFrom("up", "down", "page-up", "page-down", "half-up", "half-down", "first", "last")
       .map((move): Action => ({ type: "move", move: move as "up" })),
@@ -261,6 +272,19 @@ describe("any session", () => {
       type: "received",
       messages: [{ type: "state", state: fakeEngineView(many(count)) }, logMessage(count, "fn-1")],
     })),
+    fc.integer({ min: 1, max: 60 }).map((seq): Action => {
+      const failed = { ...fakeWake("fn-2"), type: "wake-failed", error: "AE_RESTORE_FAILED" } as const;
+      return {
+        type: "received",
+        messages: [
+          { type: "event", event: { seq, atMs: seq, ...(seq % 5 === 0 ? failed : fakeWake("fn-1")) } },
+          { type: "figures", figures: fakeFigures(fakeEngineView(many(seq))) },
+          { type: "invocations", records: [fakeInvocation("fn-1", seq)] },
+          { type: "tap", target: { port: 8080, interface: null } },
+          fakePackets(seq),
+        ],
+      };
+    }),
     fc.string({ unit: "binary" }).map((text): Action => ({
       type: "toast",
       id: 1,
