@@ -66,7 +66,7 @@ export function historyLine(wakes: readonly NumberedWake[], width: number): Line
   const blocks = Array.from(sparkline(times, times.length, top));
   return line(
     "  ",
-    span(`${plural(shown.length, "wake").padEnd(nameWidth)}`, "dim"),
+    span(plural(shown.length, "wake").padEnd(nameWidth), "dim"),
     ...blocks.map((block, index) => {
       const wake = shown[index];
       return span(block, wake?.error !== null ? "bad" : wake.overBudget ? "warn" : "calm");
