@@ -1,6 +1,8 @@
 /** What a console needs of an engine, wherever that engine lives. The console knows nothing else of it. */
 import type { ActionResponse, FunctionAction, ReloadResponse, StreamMessage } from "../protocol/control.ts";
+import type { HostFigures } from "./host-figures.ts";
 import type { Figures } from "./figures.ts";
+import type { ConfigSource } from "../protocol/config-change.ts";
 import type { AetherError, ErrorData } from "../protocol/errors.ts";
 import type { TapMessage, TapRequest } from "../protocol/tap.ts";
 
@@ -11,7 +13,11 @@ export type ConsoleMessage =
   /** A tap of the console's was opened for a port, or closed. */
   | { readonly type: "tap"; readonly target: TapRequest | null }
   | TapMessage
-  | { readonly type: "tap-failed"; readonly error: ErrorData };
+  | { readonly type: "tap-failed"; readonly error: ErrorData }
+  /** While the system view is open. */
+  | { readonly type: "host"; readonly host: HostFigures }
+  /** While the view of the configuration is open. */
+  | { readonly type: "config-source"; readonly source: ConfigSource };
 
 export interface EngineConnection extends AsyncDisposable {
   readonly engineName: string;
@@ -28,6 +34,8 @@ export interface EngineConnection extends AsyncDisposable {
   action(functionId: string, action: FunctionAction): Promise<ActionResponse>;
   /** Rejects with an AetherError; the problems of a refused file come as the event "reload-refused". */
   reload(): Promise<ReloadResponse>;
+  /** The configuration file as it is now, secrets masked. Rejects with an AetherError. */
+  config(): Promise<ConfigSource>;
   /** Calls back with packets until the signal comes; resolves then. Rejects with an AetherError. */
   tap(request: TapRequest, signal: AbortSignal, listener: (message: TapMessage) => void): Promise<void>;
   /** Asks the engine to end in order; resolves when it has taken the order. */

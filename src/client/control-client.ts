@@ -1,6 +1,7 @@
 /** The console's connection to an engine over its control socket: one stream, shared by all subscribers. */
 import { controlPaths } from "../protocol/control.ts";
 import type { ActionResponse, FunctionAction, ReloadResponse, StreamMessage } from "../protocol/control.ts";
+import type { ConfigSource } from "../protocol/config-change.ts";
 import type { TapMessage, TapRequest } from "../protocol/tap.ts";
 import { toAetherError } from "../protocol/errors.ts";
 import type { AetherError } from "../protocol/errors.ts";
@@ -66,6 +67,10 @@ class ControlClient implements EngineConnection {
 
   reload(): Promise<ReloadResponse> {
     return this.#requests.reload();
+  }
+
+  config(): Promise<ConfigSource> {
+    return this.#requests.config();
   }
 
   async tap(

@@ -9,6 +9,7 @@ import type {
   ReloadResponse,
   StreamMessage,
 } from "../protocol/control.ts";
+import type { ConfigSource } from "../protocol/config-change.ts";
 import type { EngineEvent } from "../protocol/events.ts";
 import type {
   InvocationRecord,
@@ -67,6 +68,10 @@ export class ControlRequests implements Disposable {
   wakes(functionId: string | null, tail: number): Promise<readonly NumberedWake[]> {
     const of = functionId === null ? "" : `&function=${encodeURIComponent(functionId)}`;
     return this.#ask({ method: "GET", path: `${controlPaths.wakes}?tail=${tail}${of}` }, readDeadlineMs);
+  }
+
+  config(): Promise<ConfigSource> {
+    return this.#ask({ method: "GET", path: controlPaths.config }, readDeadlineMs);
   }
 
   connections(): Promise<ConnectionCounts> {

@@ -130,6 +130,10 @@ class LiveStats implements LiveConnection {
     return this.#connection.reload();
   }
 
+  config(): ReturnType<EngineConnection["config"]> {
+    return this.#connection.config();
+  }
+
   tap(...args: Parameters<EngineConnection["tap"]>): ReturnType<EngineConnection["tap"]> {
     return this.#connection.tap(...args);
   }

@@ -1,5 +1,6 @@
 /** The engine: configuration, events, logs and views of the functions that the reactor runs. */
 import type { AetherConfig } from "../protocol/config.ts";
+import type { ConfigSource } from "../protocol/config-change.ts";
 import type { ActionResponse, FunctionAction, LogLine, ReloadResponse } from "../protocol/control.ts";
 import { AetherError } from "../protocol/errors.ts";
 import type { EngineEvent, EventBody } from "../protocol/events.ts";
@@ -11,6 +12,7 @@ import type { ControlCore, CoreChange } from "./api/control-core.ts";
 import { ChangePublisher } from "./change-publisher.ts";
 import { validationError } from "./config/format-problems.ts";
 import { loadConfig } from "./config/load.ts";
+import { configSource } from "./config/source.ts";
 import { EventLog } from "./event-log.ts";
 import { WakeLog } from "./wake-log.ts";
 import { InvocationStore } from "./invoke/invocation-store.ts";
@@ -251,6 +253,10 @@ export class Engine implements ControlCore {
     return this.#invocationStore.tail(functionId, tail);
   }
 
+  config(): ConfigSource {
+    return configSource(this.#config.file);
+  }
+
   tap(...args: Parameters<ControlCore["tap"]>): Promise<void> {
     return runLiveTap(...args);
   }
@@ -296,7 +302,7 @@ export class Engine implements ControlCore {
       throw validationError(loaded.problems);
     }
     const before = this.#config;
-    const { config, change, response } = planReload(before, loaded.config);
+    const { config, change, response, changes } = planReload(before, loaded.config);
     this.#putInForce(config);
     try {
       await this.#reactor.apply(change);
@@ -308,7 +314,7 @@ export class Engine implements ControlCore {
     }
     for (const id of response.removed) this.#forget(id);
     this.#readyCount = config.functions.length;
-    this.emit({ type: "reload", ...response });
+    this.emit({ type: "reload", ...response, changes });
     this.#states.mark("state");
     return response;
   }

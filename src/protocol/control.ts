@@ -59,6 +59,7 @@ export interface ErrorResponse {
  * Paths: GET /v1/state (EngineView), GET /v1/stream, GET /v1/events?tail=N&follow=1 (EngineEvent[]),
  * GET /v1/wakes?function=ID&tail=N (NumberedWake[]),
  * GET /v1/connections (ConnectionCounts),
+ * GET /v1/config (ConfigSource),
  * GET /v1/tap?port=N&interface=NAME (a stream of TapMessage),
  * GET /v1/functions/ID/logs?tail=N&follow=1 (LogLine[]),
  * GET /v1/invocations?function=ID&tail=N (InvocationRecord[]), POST /v1/functions/ID/invoke (body: the event, as
@@ -72,6 +73,7 @@ export const controlPaths = {
   events: "/v1/events",
   connections: "/v1/connections",
   tap: "/v1/tap",
+  config: "/v1/config",
   logs: (id: string): string => `/v1/functions/${encodeURIComponent(id)}/logs`,
   action: (id: string, action: FunctionAction): string => `/v1/functions/${encodeURIComponent(id)}/${action}`,
   invocations: "/v1/invocations",

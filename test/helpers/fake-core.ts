@@ -192,6 +192,10 @@ export class FakeCore implements ControlCore {
     ];
   }
 
+  config(): ReturnType<ControlCore["config"]> {
+    return { file: "/srv/aether.yaml", text: "version: 1\n", why: null };
+  }
+
   /** What a tap sends before it waits for its end. */
   onTap: (request: TapRequest) => readonly TapMessage[] = () => [];
 

@@ -1,6 +1,7 @@
 /** An engine that exists only in the tests of the console: plausible states, driven by hand or by a clock of its own. */
 import type { ConsoleConnection, ConsoleMessage, EngineConnection } from "../../src/client/connection.ts";
 import type { ActionResponse, FunctionAction, LogLine, ReloadResponse } from "../../src/protocol/control.ts";
+import type { ConfigSource } from "../../src/protocol/config-change.ts";
 import { AetherError } from "../../src/protocol/errors.ts";
 import type { TapMessage } from "../../src/protocol/tap.ts";
 import type { EventBody } from "../../src/protocol/events.ts";
@@ -21,6 +22,8 @@ export interface FakeEngine extends ConsoleConnection {
   emit: (message: ConsoleMessage) => void;
   /** To the tap that is open. */
   packets: (summaries: readonly string[], dropped?: number) => void;
+  /** What the configuration file has. */
+  setConfig: (text: string) => void;
   /** What the next tap fails with. */
   refuseTap: (error: AetherError) => void;
   event: (body: EventBody) => void;
@@ -49,6 +52,7 @@ const afterAction: Readonly<Record<FunctionAction, InstanceState>> = {
 export function createFakeEngine(options: FakeOptions = {}): FakeEngine {
   const listeners = new Set<(message: ConsoleMessage) => void>();
   let tapListener: ((message: TapMessage) => void) | null = null;
+  let configSource: ConfigSource = { file: "/srv/shop/aether.yaml", text: "version: 1\n", why: null };
   let tapError: AetherError | null = null;
   const calls: string[] = [];
   const gone = Promise.withResolvers<AetherError | null>();
@@ -104,6 +108,13 @@ export function createFakeEngine(options: FakeOptions = {}): FakeEngine {
     reload: async (): Promise<ReloadResponse> => {
       calls.push("reload");
       return { added: [], changed: [], removed: [], unchanged: view.functions.map((fn) => fn.id) };
+    },
+    config: async () => {
+      calls.push("config");
+      return configSource;
+    },
+    setConfig: (text) => {
+      configSource = { ...configSource, text };
     },
     tap: async (request, signal, listener) => {
       calls.push(`tap ${request.port ?? "all"}`);

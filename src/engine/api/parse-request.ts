@@ -29,6 +29,7 @@ export type ControlRequest =
   | { readonly type: "logs"; readonly functionId: string; readonly tail: number; readonly follow: boolean }
   | { readonly type: "action"; readonly functionId: string; readonly action: FunctionAction }
   | { readonly type: "connections" }
+  | { readonly type: "config" }
   | { readonly type: "reload" }
   | { readonly type: "deploy" }
   | { readonly type: "shutdown" };
@@ -78,6 +79,8 @@ function match(url: URL): ControlRequest | AetherError | null {
           tail: count(query, "tail", 100),
         };
       }
+      case controlPaths.config:
+        return { type: "config" };
       case controlPaths.tap:
         return { type: "tap", request: tapRequest(query) };
       case controlPaths.connections:
@@ -145,6 +148,7 @@ function isReading(request: ControlRequest): boolean {
     request.type === "invocations" ||
     request.type === "logs" ||
     request.type === "tap" ||
+    request.type === "config" ||
     request.type === "connections"
   );
 }

@@ -75,6 +75,8 @@ async function dispatch(
         200,
         await within(`${order.action} of ${order.functionId}`, core.action(order.functionId, order.action)),
       );
+    case "config":
+      return sendJson(response, 200, core.config());
     case "tap":
       return await streamTap(core, order.request, response);
     case "connections":

@@ -1,4 +1,5 @@
 /** What only one view needs is fetched while that view is open, and no longer. */
+import { HostSampler } from "../../client/host-figures.ts";
 import { toAetherError } from "../../protocol/errors.ts";
 import type { TapRequest } from "../../protocol/tap.ts";
 import { selectedFunction } from "../store/select.ts";
@@ -30,7 +31,37 @@ export function createViewFeeds({ store, connection }: Pick<Host, "store" | "con
       if (!signal.aborted) store.receive({ type: "tap-failed", error: toAetherError(error).toJSON() });
     }
   };
-  const follow = (): void => {
+  let host: HostSampler | null = null;
+  const followHost = (): void => {
+    const { ui, data } = store.getState();
+    const directory = data.view?.engine.config.snapshotDir ?? null;
+    const wanted = ui.view === "system" && directory !== null;
+    if (wanted === (host !== null)) return;
+    host?.[Symbol.dispose]();
+    host = wanted
+      ? new HostSampler(directory, (figures) => store.receive({ type: "host", host: figures }))
+      : null;
+  };
+  let readFor: object | null = null;
+  /** Once when the view opens, and again with each reload. */
+  const followConfig = (): void => {
+    const { ui, data } = store.getState();
+    if (ui.view !== "config") {
+      readFor = null;
+      return;
+    }
+    const key: object = data.lastReload ?? store;
+    if (key === readFor) return;
+    readFor = key;
+    connection.config().then(
+      (source) => store.receive({ type: "config-source", source }),
+      (error: unknown) => {
+        const { what } = toAetherError(error);
+        store.receive({ type: "config-source", source: { file: null, text: null, why: what } });
+      },
+    );
+  };
+  const followTap = (): void => {
     const wanted = wantedTap(store.getState());
     if (sameTap(wanted, target)) return;
     target = wanted;
@@ -39,11 +70,16 @@ export function createViewFeeds({ store, connection }: Pick<Host, "store" | "con
     store.receive({ type: "tap", target: wanted });
     if (wanted !== null) void open(wanted, current);
   };
-  const unsubscribe = store.subscribe(follow);
+  const unsubscribe = store.subscribe(() => {
+    followTap();
+    followHost();
+    followConfig();
+  });
   return {
     [Symbol.dispose]: () => {
       unsubscribe();
       current.abort();
+      host?.[Symbol.dispose]();
     },
   };
 }

@@ -1,12 +1,14 @@
 /** What the console knows of the engine: the newest state, and bounded windows of events, wakes and logs. */
 import type { ConsoleMessage } from "../../client/connection.ts";
+import type { ConfigSource } from "../../protocol/config-change.ts";
+import type { HostFigures } from "../../client/host-figures.ts";
 import type { Figures } from "../../client/figures.ts";
 import { assertNever } from "../../protocol/errors.ts";
 import type { EngineEvent } from "../../protocol/events.ts";
 import type { EngineView } from "../../protocol/views.ts";
 import type { InvocationRecord } from "../../protocol/invocations.ts";
 import type { NumberedWake } from "../../protocol/wakes.ts";
-import { sanitizeDeep } from "../format/sanitize.ts";
+import { sanitizeDeep, sanitizeLines } from "../format/sanitize.ts";
 import { appendBounded } from "../format/window.ts";
 import { addLogLines, emptyLogs, forgetLogs } from "./logs.ts";
 import type { LogWindow } from "./logs.ts";
@@ -36,6 +38,10 @@ export interface Data {
   /** Oldest first. */
   readonly invocations: readonly InvocationRecord[];
   readonly packets: PacketWindow;
+  /** `null` until the system view has been open. */
+  readonly host: HostFigures | null;
+  /** `null` until the view of the configuration has been open. */
+  readonly configSource: ConfigSource | null;
   /** `null`: the engine's shared memory has not been read. */
   readonly figures: Figures | null;
   readonly lastReload: ReloadEvent | null;
@@ -53,6 +59,8 @@ export function emptyData(engineName: string, mode: Data["mode"]): Data {
     history: new Map(),
     invocations: [],
     packets: noPackets,
+    host: null,
+    configSource: null,
     figures: null,
     lastReload: null,
     logs: emptyLogs,
@@ -113,6 +121,12 @@ function withInvocations(
   return Array.from(byId.values()).slice(-maxInvocations);
 }
 
+/** Line by line: in one piece its line breaks would be shown as signs. */
+function safeSource(source: ConfigSource): ConfigSource {
+  const { text, file, why } = sanitizeDeep({ ...source, text: null });
+  return { file, why, text: source.text === null ? text : sanitizeLines(source.text).join("\n") };
+}
+
 function withView(data: Data, view: EngineView): Data {
   const before = data.view?.functions.length ?? 0;
   if (view.functions.length >= before) return { ...data, view };
@@ -145,6 +159,10 @@ export function receive(data: Data, message: ConsoleMessage): Data {
     case "packets":
     case "tap-failed":
       return { ...data, packets: takeTapNews(data.packets, message) };
+    case "config-source":
+      return { ...data, configSource: safeSource(message.source) };
+    case "host":
+      return { ...data, host: message.host };
     case "figures":
       // Names and numbers of our own reading; the names of interfaces are the kernel's.
       return { ...data, figures: message.figures };
