@@ -85,7 +85,7 @@ function reloadLines(event: ReloadEvent, width: number): readonly Line[] {
         ` at ${at}: ${plural(event.problems.length, "problem")}. The previous configuration stays in force.`,
       ),
       emptyLine,
-      ...event.problems.flatMap((problem) => problemLines(problem, width)),
+      ...event.problems.flatMap((problem) => problemLines(problem, width)).slice(0, -1),
     ];
   }
   const nothing =

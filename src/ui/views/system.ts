@@ -59,7 +59,7 @@ function machineLines(host: HostFigures | null, width: number): readonly Line[] 
           ),
         ]),
     ...field(
-      "load",
+      "cpu",
       spark(
         cpuPercent,
         100,
@@ -70,7 +70,11 @@ function machineLines(host: HostFigures | null, width: number): readonly Line[] 
     ),
     ...(load === null
       ? []
-      : field("waiting", `${load.map((value) => value.toFixed(2)).join("  ")} over 1, 5, 15 min`, width)),
+      : field(
+          "load average",
+          `${load.map((value) => value.toFixed(2)).join("  ")} over 1, 5, 15 min`,
+          width,
+        )),
     ...(memory === null
       ? []
       : field(
@@ -121,7 +125,7 @@ function pulseLines({ figures }: Data, width: number): readonly Line[] {
   return [
     ...field("pulse", beat, width),
     ...field(
-      "processor",
+      "cpu",
       spark(cpuPercent, top, width, `${formatPercent(cpuPercent.at(-1) ?? null)} of a core`),
       width,
     ),
