@@ -42,7 +42,13 @@ export interface EngineConnection extends AsyncDisposable {
   shutdown(): Promise<void>;
 }
 
-/** As a console has it: a connection that also brings figures, where its engine has any. */
-export interface ConsoleConnection extends Omit<EngineConnection, "subscribe"> {
+/** A connection whose listeners may also hear of what its own side reads. */
+export interface FigureConnection extends Omit<EngineConnection, "subscribe"> {
   subscribe(listener: (message: ConsoleMessage) => void): () => void;
+}
+
+/** As a console has it. */
+export interface ConsoleConnection extends FigureConnection {
+  /** Looks at the machine once a second, until it is disposed. */
+  watchHost(snapshotDir: string, listener: (host: HostFigures) => void): Disposable;
 }

@@ -7,10 +7,11 @@ import { toAetherError } from "../protocol/errors.ts";
 import type { AetherError } from "../protocol/errors.ts";
 import type { StatsReader, StatsSnapshot } from "../protocol/stats-reader.ts";
 import type { EngineView } from "../protocol/views.ts";
-import type { ConsoleConnection, ConsoleMessage, EngineConnection } from "./connection.ts";
+import type { ConsoleConnection, ConsoleMessage, EngineConnection, FigureConnection } from "./connection.ts";
 import { monotonicMs, openEngineStats } from "./engine-stats.ts";
 import { figureIntervalMs, FigureKeeper } from "./figures.ts";
 import type { Figures } from "./figures.ts";
+import { HostSampler } from "./host-figures.ts";
 import { overlayStats } from "./overlay-stats.ts";
 
 /** A console is told of new numbers at most four times a second. */
@@ -26,7 +27,7 @@ export interface LiveConnection extends ConsoleConnection {
  * @throws AetherError AE_ENGINE_NOT_RUNNING, AE_SHM_MAP_FAILED, AE_SHM_CORRUPTED, AE_SHM_VERSION
  */
 export function withLiveStats(
-  connection: ConsoleConnection,
+  connection: FigureConnection,
   reader: StatsReader = openEngineStats(connection.engineName),
 ): LiveConnection {
   return new LiveStats(connection, reader);
@@ -36,7 +37,7 @@ class LiveStats implements LiveConnection {
   readonly engineName: string;
   readonly mode: EngineConnection["mode"];
   readonly closed: Promise<AetherError | null>;
-  readonly #connection: ConsoleConnection;
+  readonly #connection: FigureConnection;
   readonly #reader: StatsReader;
   readonly #timer: NodeJS.Timeout;
   readonly #failed = Promise.withResolvers<AetherError>();
@@ -48,7 +49,7 @@ class LiveStats implements LiveConnection {
   #figures: Figures | null = null;
   #figuresAtMs = -Infinity;
 
-  constructor(connection: ConsoleConnection, reader: StatsReader) {
+  constructor(connection: FigureConnection, reader: StatsReader) {
     this.#connection = connection;
     this.#reader = reader;
     this.engineName = connection.engineName;
@@ -128,6 +129,10 @@ class LiveStats implements LiveConnection {
 
   reload(): ReturnType<EngineConnection["reload"]> {
     return this.#connection.reload();
+  }
+
+  watchHost(...args: Parameters<ConsoleConnection["watchHost"]>): Disposable {
+    return new HostSampler(...args);
   }
 
   config(): ReturnType<EngineConnection["config"]> {

@@ -1,4 +1,5 @@
 /** States as an engine would publish them. */
+import type { HostFigures } from "../../src/client/host-figures.ts";
 import type { Figures } from "../../src/client/figures.ts";
 import type { PublicFunctionConfig } from "../../src/protocol/config.ts";
 import type { EventBody } from "../../src/protocol/events.ts";
@@ -216,3 +217,14 @@ export function fakePackets(count: number, dropped = 0): TapMessage {
     })),
   };
 }
+
+export const fakeHost: HostFigures = {
+  atMs: startedAtMs,
+  cpuPercent: [3, 12, 48],
+  cores: 2,
+  load: [0.42, 0.3, 0.21],
+  memory: { totalBytes: 24 * 1024 * mib, availableBytes: 20 * 1024 * mib },
+  swap: { totalBytes: 0, freeBytes: 0 },
+  storage: { path: "/dev/shm", totalBytes: 12 * 1024 * mib, freeBytes: 11 * 1024 * mib },
+  facts: { os: "Debian GNU/Linux 12", kernel: "6.18", processor: "EPYC", cores: 2, virtual: "KVM" },
+};

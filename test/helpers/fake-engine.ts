@@ -7,7 +7,7 @@ import type { TapMessage } from "../../src/protocol/tap.ts";
 import type { EventBody } from "../../src/protocol/events.ts";
 import type { InstanceState } from "../../src/protocol/states.ts";
 import type { EngineView, FunctionView } from "../../src/protocol/views.ts";
-import { fakeEngineView, fakeFunction } from "./fake-engine-views.ts";
+import { fakeEngineView, fakeFunction, fakeHost } from "./fake-engine-views.ts";
 
 export interface FakeOptions {
   readonly mode?: EngineConnection["mode"];
@@ -108,6 +108,10 @@ export function createFakeEngine(options: FakeOptions = {}): FakeEngine {
     reload: async (): Promise<ReloadResponse> => {
       calls.push("reload");
       return { added: [], changed: [], removed: [], unchanged: view.functions.map((fn) => fn.id) };
+    },
+    watchHost: (_, listener) => {
+      listener(fakeHost);
+      return { [Symbol.dispose]: () => undefined };
     },
     config: async () => {
       calls.push("config");

@@ -1,5 +1,4 @@
 /** What only one view needs is fetched while that view is open, and no longer. */
-import { HostSampler } from "../../client/host-figures.ts";
 import { toAetherError } from "../../protocol/errors.ts";
 import type { TapRequest } from "../../protocol/tap.ts";
 import { selectedFunction } from "../store/select.ts";
@@ -31,7 +30,7 @@ export function createViewFeeds({ store, connection }: Pick<Host, "store" | "con
       if (!signal.aborted) store.receive({ type: "tap-failed", error: toAetherError(error).toJSON() });
     }
   };
-  let host: HostSampler | null = null;
+  let host: Disposable | null = null;
   const followHost = (): void => {
     const { ui, data } = store.getState();
     const directory = data.view?.engine.config.snapshotDir ?? null;
@@ -39,7 +38,7 @@ export function createViewFeeds({ store, connection }: Pick<Host, "store" | "con
     if (wanted === (host !== null)) return;
     host?.[Symbol.dispose]();
     host = wanted
-      ? new HostSampler(directory, (figures) => store.receive({ type: "host", host: figures }))
+      ? connection.watchHost(directory, (figures) => store.receive({ type: "host", host: figures }))
       : null;
   };
   let readFor: object | null = null;
