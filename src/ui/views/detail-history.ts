@@ -18,14 +18,18 @@ const shownErrors = 3;
 const shownWakes = 6;
 
 /** The last wake in full, and one line for each of those before. */
-export function wakeSection(wakes: readonly NumberedWake[], width: number): readonly Line[] {
+export function wakeSection(
+  fn: FunctionView,
+  wakes: readonly NumberedWake[],
+  width: number,
+): readonly Line[] {
   const last = wakes.at(-1);
   if (last === undefined)
     return [heading("WAKES"), line("  ", span("None yet: connect to its port, or press W.", "dim"))];
   const before = wakes.slice(-shownWakes - 1, -1).toReversed();
   return [
     line("  ", span("LAST WAKE", "heading"), span(`  ${formatMs(last.totalMs)}`, "strong")),
-    ...wakeDetailLines(last, wakes, width),
+    ...wakeDetailLines(last, { own: wakes, image: fn.snapshot?.image ?? null, width, rows: null }),
     ...(before.length === 0 ? [] : [emptyLine, heading("WAKES BEFORE")]),
     ...before.map((wake) => {
       const most = dominating(wake);

@@ -134,7 +134,7 @@ export function detailLines(state: ConsoleState, width: number): readonly Line[]
     ...error,
     ...sideBySide(live(fn, data, block), declaredLines(fn.config, block), width),
     emptyLine,
-    ...wakeSection(wakes, width),
+    ...wakeSection(fn, wakes, width),
     emptyLine,
     ...stepSection(history, width),
     ...errorSection(fn, history, width),

@@ -98,7 +98,7 @@ function drafts(state: ConsoleState, rows: readonly FunctionView[], width: numbe
   const { pending } = state.ui;
   const nowMs = figures?.atMs ?? null;
   const filter = parseFilter(state.ui.table.filter);
-  const longest = rows.reduce((most, fn) => Math.max(most, textWidth(fn.id)), 8);
+  const longest = rows.reduce((most, fn) => Math.max(most, textWidth(fn.id)), 9);
   const idWidth = Math.min(longest, width < 80 ? 14 : width < 110 ? 20 : 32);
   const separate = width >= 124;
   const budget = (fn: FunctionView): number => fn.config.restoreBudgetMs;

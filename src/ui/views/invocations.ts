@@ -109,7 +109,7 @@ export function invocationsLines(state: ConsoleState, width: number, main: numbe
     const id = state.ui.onlySelected.invocations ? state.ui.table.selectedId : null;
     return nothingYet(
       id === null ? "Nothing has been invoked yet." : `${id} has not been invoked yet.`,
-      `An event goes to a function by \`aether invoke ${id ?? "FUNCTION"} '{"a": 1}'\`, or by the command invoke here.`,
+      `\`aether invoke ${id ?? "FUNCTION"} '{}'\` gives it an event.`,
     );
   }
   const { list, detail } = listRoom(main);

@@ -29,13 +29,22 @@ function preciseClock(atMs: number): string {
   return `${formatClock(atMs)}.${String(micros).padStart(6, "0")}`;
 }
 
+/** Without protocol, sequence numbers and window, for rows without room: who, to whom, which flags, how much. */
+function shortSummary(summary: string): string {
+  return summary.replace(/ TCP (\[[^\]]*\]) seq \d+(?: ack \d+)? win \d+,/, " $1").replace(" bytes", " B");
+}
+
 function packetLine(packet: StoredPacket, width: number): Line {
   const wide = width >= 100;
   const lead: readonly Span[] = wide
     ? [span(` ${preciseClock(packet.atMs)} `, "dim"), span(`${fit(packet.interface, 8)} `, "calm")]
     : [span(` ${formatClock(packet.atMs, true)} `, "dim")];
   const size = wide ? [span(`${fit(formatBytes(packet.lengthBytes), 8, "right")}  `, "dim")] : [];
-  return line(...lead, ...size, span(packet.summary, roleOf(packet.summary)));
+  return line(
+    ...lead,
+    ...size,
+    span(wide ? packet.summary : shortSummary(packet.summary), roleOf(packet.summary)),
+  );
 }
 
 export function packetsLines(state: ConsoleState, width: number, height: number): readonly Line[] {

@@ -20,12 +20,21 @@ const phaseAdvice: Readonly<Record<WakePhase, string>> = {
   handshake: "The engine's thread was busy, or the machine was.",
   queue: "Raise engine.max_parallel_restores, or spread the load: something else came first.",
   sandbox: "No sandbox was ready: warm_pool keeps more of them prepared.",
-  restore: "A smaller or mapped image restores faster (image: mapped; warm-up requests before the snapshot).",
+  restore: "A smaller or mapped image restores faster; `aether doctor` measures the machine.",
   start: "There was no image to restore: start: snapshot makes one ahead.",
   thaw: "Many processes or a busy machine; nothing was restored.",
   listeners: "The machine was busy while the function was already back.",
   handover: "The machine was busy while the function was already back.",
 };
+
+/** How the pages of an image come back decides what can be done about its restores. */
+function restoreAdvice(image: "stock" | "mapped" | null): string {
+  if (image === "stock")
+    return "Its image is read page by page: `image: mapped` is faster where the allocator allows it.";
+  if (image === "mapped")
+    return "Its image is mapped already: what is left is the machine, which `aether doctor` measures, and its threads.";
+  return phaseAdvice.restore;
+}
 
 export interface PhaseShare {
   readonly phase: WakePhase;
@@ -84,8 +93,13 @@ const slowFactor = 1.5;
 /**
  * Sentences: whether the budget was kept, which part dominates, how that compares, what to do where it was slow.
  * @param others wakes of the same function
+ * @param image of its snapshot now
  */
-export function explainWake(wake: NumberedWake, others: readonly NumberedWake[]): readonly string[] {
+export function explainWake(
+  wake: NumberedWake,
+  others: readonly NumberedWake[],
+  image: "stock" | "mapped" | null = null,
+): readonly string[] {
   const most = dominating(wake);
   const usual = usualMs(wake, others);
   const isSlow = usual !== null && wake.totalMs > usual * slowFactor;
@@ -102,6 +116,7 @@ export function explainWake(wake: NumberedWake, others: readonly NumberedWake[])
         : `Its usual time from ${wake.tier} is ${formatMs(usual)}.`,
     );
   }
-  if (most !== null && (isSlow || wake.overBudget)) parts.push(phaseAdvice[most.phase]);
+  if (most !== null && (isSlow || wake.overBudget))
+    parts.push(most.phase === "restore" ? restoreAdvice(image) : phaseAdvice[most.phase]);
   return parts;
 }

@@ -119,16 +119,20 @@ export function wakesLines(state: ConsoleState, width: number, main: number): re
     return rowLine(columns, wake, [span(isSelected ? "▌ " : "  ", "accent")], isSelected);
   });
   const selected = wakes[index];
-  const own = selected === undefined ? [] : (shownData(state).wakesByFunction.get(selected.functionId) ?? []);
+  if (selected === undefined) return [headerLine(columns, "  ", null), ...rows];
+  const { wakesByFunction, view } = shownData(state);
+  const own = wakesByFunction.get(selected.functionId) ?? [];
+  const fn = view?.functions.find(({ id }) => id === selected.functionId);
   return [
     headerLine(columns, "  ", null),
     ...rows,
-    ...(selected === undefined
-      ? []
-      : [
-          wakeRule(selected, own, width),
-          ...wakeDetailLines(selected, own, width).slice(0, Math.max(detail, main - 3 - rows.length)),
-        ]),
+    wakeRule(selected, own, width),
+    ...wakeDetailLines(selected, {
+      own,
+      image: fn?.snapshot?.image ?? null,
+      width,
+      rows: Math.max(detail, main - 3 - rows.length),
+    }),
   ];
 }
 

@@ -26,7 +26,7 @@ function stroke(fromUs: number, us: number, wholeUs: number, width: number, role
 }
 
 /** The parts as bars under one another, each beginning where the one before ended. */
-export function phaseLines(wake: NumberedWake, width: number): readonly Line[] {
+export function phaseLines(wake: NumberedWake, width: number, least = 0): readonly Line[] {
   const shares = phaseShares(wake);
   const most = dominating(wake);
   const wholeUs = shares.reduce((sum, { us }) => sum + us, 0);
@@ -34,7 +34,7 @@ export function phaseLines(wake: NumberedWake, width: number): readonly Line[] {
   const room = Math.max(8, width - nameWidth - figureWidth - percentWidth - 6);
   const barWidth = explained ? Math.min(48, Math.floor(room / 2)) : room;
   let at = 0;
-  return shares.map(({ phase, us, share }) => {
+  return shares.flatMap(({ phase, us, share }) => {
     const isMost = phase === most?.phase;
     const role: Role =
       phase === "handshake"
@@ -46,6 +46,7 @@ export function phaseLines(wake: NumberedWake, width: number): readonly Line[] {
           : "calm";
     const bar = stroke(at, us, wholeUs, barWidth, role);
     at += us;
+    if (share < least && !isMost) return [];
     return line(
       "  ",
       span(fit(phase, nameWidth), isMost ? "strong" : "text"),
@@ -88,20 +89,32 @@ function factsLine(wake: NumberedWake): Line {
   return line("  ", span(facts.join("; "), "dim"));
 }
 
+export interface WakeContext {
+  /** Wakes of the same function, oldest first. */
+  readonly own: readonly NumberedWake[];
+  /** How the pages of its snapshot come back. */
+  readonly image: "stock" | "mapped" | null;
+  readonly width: number;
+  /** Rows there are; `null`: as many as wanted. */
+  readonly rows: number | null;
+}
+
+/** Parts that take less than a hundredth of the wake are left out where there is no room. */
+const leastShare = 0.01;
+
 /** What the details of a wake say, the most telling first: what does not fit is cut at the end. */
 export function wakeDetailLines(
   wake: NumberedWake,
-  ofFunction: readonly NumberedWake[],
-  width: number,
+  { own, image, width, rows }: WakeContext,
 ): readonly Line[] {
-  const [verdict, ...rest] = explainWake(wake, ofFunction);
+  const [verdict, ...rest] = explainWake(wake, own, image);
   const role: Role = wake.error !== null ? "bad" : wake.overBudget ? "warn" : "text";
   const room = Math.max(10, width - 4);
-  return [
-    ...wrapWords(verdict ?? "", room).map((text) => line("  ", span(text, role))),
-    ...(rest.length === 0 ? [] : wrapWords(rest.join(" "), room).map((text) => line("  ", text))),
-    ...phaseLines(wake, width),
-    ...(ofFunction.length > 1 ? [historyLine(ofFunction, width)] : []),
-    factsLine(wake),
-  ];
+  const first = wrapWords(verdict ?? "", room).map((text) => line("  ", span(text, role)));
+  const words = rest.length === 0 ? [] : wrapWords(rest.join(" "), room).map((text) => line("  ", text));
+  const more = [...(own.length > 1 ? [historyLine(own, width)] : []), factsLine(wake)];
+  const full = [...first, ...words, ...phaseLines(wake, width), ...more];
+  if (rows === null || full.length - more.length <= rows) return full.slice(0, rows ?? full.length);
+  // The bars tell at a glance what the words say at length.
+  return [...first, ...phaseLines(wake, width, leastShare), ...words, ...more].slice(0, Math.max(0, rows));
 }
