@@ -1,6 +1,8 @@
 /** The console's connection to an engine over its control socket: one stream, shared by all subscribers. */
 import { controlPaths } from "../protocol/control.ts";
 import type { ActionResponse, FunctionAction, ReloadResponse, StreamMessage } from "../protocol/control.ts";
+import type { ConfigSource } from "../protocol/config-change.ts";
+import type { TapMessage, TapRequest } from "../protocol/tap.ts";
 import { toAetherError } from "../protocol/errors.ts";
 import type { AetherError } from "../protocol/errors.ts";
 import { enginePaths } from "../protocol/paths.ts";
@@ -15,6 +17,7 @@ export interface ConnectOptions {
   /** Events and lines of the past that the stream begins with. */
   readonly eventTail?: number;
   readonly logTail?: number;
+  readonly invocationTail?: number;
 }
 
 /** Connects and waits for the greeting. Rejects with AE_ENGINE_NOT_RUNNING, or AE_ENGINE_LOST for another version. */
@@ -46,7 +49,7 @@ class ControlClient implements EngineConnection {
     );
     const greeted = Promise.withResolvers<void>();
     this.greeted = greeted.promise;
-    const query = `logs=${encodeURIComponent("*")}&events=${options.eventTail ?? 500}&tail=${options.logTail ?? 1000}`;
+    const query = `logs=${encodeURIComponent("*")}&events=${options.eventTail ?? 500}&tail=${options.logTail ?? 1000}&invocations=${options.invocationTail ?? 200}`;
     this.closed = this.#run(`${controlPaths.stream}?${query}`, greeted);
   }
 
@@ -68,6 +71,18 @@ class ControlClient implements EngineConnection {
 
   reload(): Promise<ReloadResponse> {
     return this.#requests.reload();
+  }
+
+  config(): Promise<ConfigSource> {
+    return this.#requests.config();
+  }
+
+  async tap(
+    request: TapRequest,
+    signal: AbortSignal,
+    listener: (message: TapMessage) => void,
+  ): Promise<void> {
+    for await (const message of this.#requests.tap(request, signal)) listener(message);
   }
 
   shutdown(): Promise<void> {

@@ -9,6 +9,7 @@ import type {
   ReloadResponse,
   StreamMessage,
 } from "../protocol/control.ts";
+import type { ConfigSource } from "../protocol/config-change.ts";
 import type { EngineEvent } from "../protocol/events.ts";
 import type {
   InvocationRecord,
@@ -17,10 +18,11 @@ import type {
   InvokeResponse,
 } from "../protocol/invocations.ts";
 import { enginePaths } from "../protocol/paths.ts";
+import type { TapMessage, TapRequest } from "../protocol/tap.ts";
 import type { NumberedWake } from "../protocol/wakes.ts";
 import type { ConnectionCounts, EngineView } from "../protocol/views.ts";
 import { answeredError, connectionError, engineLost } from "./control-errors.ts";
-import { readStream } from "./ndjson.ts";
+import { readStream, readTapStream } from "./ndjson.ts";
 
 /** Reading answers at once; an order may have to wait for a cold start or a dump. The engine's own deadline is shorter. */
 const readDeadlineMs = 10_000;
@@ -66,6 +68,10 @@ export class ControlRequests implements Disposable {
   wakes(functionId: string | null, tail: number): Promise<readonly NumberedWake[]> {
     const of = functionId === null ? "" : `&function=${encodeURIComponent(functionId)}`;
     return this.#ask({ method: "GET", path: `${controlPaths.wakes}?tail=${tail}${of}` }, readDeadlineMs);
+  }
+
+  config(): Promise<ConfigSource> {
+    return this.#ask({ method: "GET", path: controlPaths.config }, readDeadlineMs);
   }
 
   connections(): Promise<ConnectionCounts> {
@@ -122,8 +128,24 @@ export class ControlRequests implements Disposable {
     return this.stream(`${controlPaths.events}?follow=1&tail=${tail}`, signal);
   }
 
+  /** Packets as they pass, until the signal comes; throws where they cannot be captured. */
+  tap({ port, interface: name }: TapRequest, signal: AbortSignal): AsyncGenerator<TapMessage, void> {
+    const query = new URLSearchParams();
+    if (port !== null) query.set("port", String(port));
+    if (name !== null) query.set("interface", name);
+    return this.#follow(`${controlPaths.tap}?${query.toString()}`, readTapStream, signal);
+  }
+
   /** The messages of a stream; ends where the engine ends it, or at the signal, and throws where it breaks. */
-  async *stream(path: string, signal?: AbortSignal): AsyncGenerator<StreamMessage, void> {
+  stream(path: string, signal?: AbortSignal): AsyncGenerator<StreamMessage, void> {
+    return this.#follow(path, readStream, signal);
+  }
+
+  async *#follow<Message>(
+    path: string,
+    read: (response: IncomingMessage) => AsyncGenerator<Message, void>,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Message, void> {
     let response: IncomingMessage | null = null;
     try {
       response = await this.#send(
@@ -135,7 +157,7 @@ export class ControlRequests implements Disposable {
       socket.setTimeout(silenceDeadlineMs, () => {
         socket.destroy(engineLost(this.engineName, `it has not answered for ${silenceDeadlineMs / 1000} s`));
       });
-      yield* readStream(response);
+      yield* read(response);
     } catch (error) {
       if (signal?.aborted === true) return;
       throw connectionError(this.engineName, error);

@@ -21,7 +21,7 @@ const settleDeadlineMs = 1_000;
 const settlePollMs = 5;
 
 /** CLOCK_MONOTONIC, ms. */
-const monotonicMs = (): number => Number(process.hrtime.bigint()) / 1e6;
+export const monotonicMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 /**
  * Opens the statistics of an engine.

@@ -7,14 +7,17 @@ import { toAetherError } from "../protocol/errors.ts";
 import type { AetherError } from "../protocol/errors.ts";
 import type { StatsReader, StatsSnapshot } from "../protocol/stats-reader.ts";
 import type { EngineView } from "../protocol/views.ts";
-import type { EngineConnection } from "./connection.ts";
-import { openEngineStats } from "./engine-stats.ts";
+import type { ConsoleConnection, ConsoleMessage, EngineConnection, FigureConnection } from "./connection.ts";
+import { monotonicMs, openEngineStats } from "./engine-stats.ts";
+import { figureIntervalMs, FigureKeeper } from "./figures.ts";
+import type { Figures } from "./figures.ts";
+import { HostSampler } from "./host-figures.ts";
 import { overlayStats } from "./overlay-stats.ts";
 
-/** A console draws at most ten times a second what it is sent. */
-const lookIntervalMs = 200;
+/** A console is told of new numbers at most four times a second. */
+const lookIntervalMs = 250;
 
-export interface LiveConnection extends EngineConnection {
+export interface LiveConnection extends ConsoleConnection {
   /** The region could not be read any more: the console has nothing true to show, and ends. */
   readonly failure: AetherError | null;
 }
@@ -24,7 +27,7 @@ export interface LiveConnection extends EngineConnection {
  * @throws AetherError AE_ENGINE_NOT_RUNNING, AE_SHM_MAP_FAILED, AE_SHM_CORRUPTED, AE_SHM_VERSION
  */
 export function withLiveStats(
-  connection: EngineConnection,
+  connection: FigureConnection,
   reader: StatsReader = openEngineStats(connection.engineName),
 ): LiveConnection {
   return new LiveStats(connection, reader);
@@ -34,16 +37,19 @@ class LiveStats implements LiveConnection {
   readonly engineName: string;
   readonly mode: EngineConnection["mode"];
   readonly closed: Promise<AetherError | null>;
-  readonly #connection: EngineConnection;
+  readonly #connection: FigureConnection;
   readonly #reader: StatsReader;
   readonly #timer: NodeJS.Timeout;
   readonly #failed = Promise.withResolvers<AetherError>();
-  readonly #listeners = new Set<(message: StreamMessage) => void>();
+  readonly #listeners = new Set<(message: ConsoleMessage) => void>();
   #failure: AetherError | null = null;
   #view: EngineView | null = null;
   #stats: StatsSnapshot | null = null;
+  readonly #keeper = new FigureKeeper();
+  #figures: Figures | null = null;
+  #figuresAtMs = -Infinity;
 
-  constructor(connection: EngineConnection, reader: StatsReader) {
+  constructor(connection: FigureConnection, reader: StatsReader) {
     this.#connection = connection;
     this.#reader = reader;
     this.engineName = connection.engineName;
@@ -75,22 +81,41 @@ class LiveStats implements LiveConnection {
   }
 
   #tick(): void {
-    if (!this.#look() || this.#view === null) return;
-    const message = this.#merged(this.#view);
+    const changed = this.#look();
+    if (this.#view === null) return;
+    if (changed) this.#deliver(this.#merged(this.#view));
+    this.#takeFigures();
+  }
+
+  #deliver(message: ConsoleMessage): void {
     for (const listener of this.#listeners) listener(message);
+  }
+
+  /** Rates are made of readings that are far enough apart. */
+  #takeFigures(): void {
+    const now = monotonicMs();
+    // A timer that comes a little early must not make every second reading two seconds long.
+    if (this.#stats === null || now - this.#figuresAtMs < figureIntervalMs - lookIntervalMs / 2) return;
+    this.#figuresAtMs = now;
+    this.#figures = this.#keeper.take(this.#stats, now, Date.now());
+    this.#deliver({ type: "figures", figures: this.#figures });
   }
 
   #merged(view: EngineView): StreamMessage {
     return { type: "state", state: this.#stats === null ? view : overlayStats(view, this.#stats) };
   }
 
-  subscribe(listener: (message: StreamMessage) => void): () => void {
+  subscribe(listener: (message: ConsoleMessage) => void): () => void {
     this.#listeners.add(listener);
+    let isFirst = true;
     const unsubscribe = this.#connection.subscribe((message) => {
       if (message.type !== "state") return listener(message);
       this.#view = message.state;
       this.#look();
       listener(this.#merged(message.state));
+      if (isFirst && this.#figures !== null) listener({ type: "figures", figures: this.#figures });
+      isFirst = false;
+      this.#takeFigures();
     });
     return () => {
       this.#listeners.delete(listener);
@@ -108,6 +133,18 @@ class LiveStats implements LiveConnection {
 
   reload(): ReturnType<EngineConnection["reload"]> {
     return this.#connection.reload();
+  }
+
+  watchHost(...args: Parameters<ConsoleConnection["watchHost"]>): Disposable {
+    return new HostSampler(...args);
+  }
+
+  config(): ReturnType<EngineConnection["config"]> {
+    return this.#connection.config();
+  }
+
+  tap(...args: Parameters<EngineConnection["tap"]>): ReturnType<EngineConnection["tap"]> {
+    return this.#connection.tap(...args);
   }
 
   shutdown(): Promise<void> {

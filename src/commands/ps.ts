@@ -17,7 +17,7 @@ export interface PsEntry extends Pick<
 
 export function psEntry(view: FunctionView): PsEntry {
   const { id, state, activity, triggerPort, wakes, coldStarts, lastError } = view;
-  const { count, lastMs, p50Ms, p99Ms } = view.restore;
+  const { count, lastMs, p50Ms, p95Ms, p99Ms } = view.restore;
   const instances = view.instances.map(({ pid, state }) => ({ pid, state }));
   const { snapshot } = view;
   const image =
@@ -33,7 +33,7 @@ export function psEntry(view: FunctionView): PsEntry {
     image,
     wakes,
     coldStarts,
-    restore: { count, lastMs, p50Ms, p99Ms },
+    restore: { count, lastMs, p50Ms, p95Ms, p99Ms },
     lastError,
   };
 }

@@ -1,5 +1,6 @@
 /** The engine: configuration, events, logs and views of the functions that the reactor runs. */
 import type { AetherConfig } from "../protocol/config.ts";
+import type { ConfigSource } from "../protocol/config-change.ts";
 import type { ActionResponse, FunctionAction, LogLine, ReloadResponse } from "../protocol/control.ts";
 import { AetherError } from "../protocol/errors.ts";
 import type { EngineEvent, EventBody } from "../protocol/events.ts";
@@ -11,6 +12,7 @@ import type { ControlCore, CoreChange } from "./api/control-core.ts";
 import { ChangePublisher } from "./change-publisher.ts";
 import { validationError } from "./config/format-problems.ts";
 import { loadConfig } from "./config/load.ts";
+import { configSource } from "./config/source.ts";
 import { EventLog } from "./event-log.ts";
 import { WakeLog } from "./wake-log.ts";
 import { InvocationStore } from "./invoke/invocation-store.ts";
@@ -26,6 +28,7 @@ import type { ReactorNews } from "./reactor/reactor-client.ts";
 import type { CriuTools } from "./sandbox/context.ts";
 import type { Image } from "./snapshot/image.ts";
 import { Janitor } from "./snapshot/janitor.ts";
+import { runLiveTap } from "./tap/live-tap.ts";
 import { regionIdentity } from "./stats/region-identity.ts";
 
 /** State is published at most four times a second. */
@@ -110,6 +113,7 @@ export class Engine implements ControlCore {
       deliver: (functionId, event) => this.#reactor.invoke(functionId, event),
       now,
       monotonic: () => performance.now(),
+      onRecord: (record) => this.#publish({ type: "invocations", records: [record] }),
     });
   }
 
@@ -254,6 +258,14 @@ export class Engine implements ControlCore {
     return this.#invocationStore.tail(functionId, tail);
   }
 
+  config(): ConfigSource {
+    return configSource(this.#config.file);
+  }
+
+  tap(...args: Parameters<ControlCore["tap"]>): Promise<void> {
+    return runLiveTap(...args);
+  }
+
   async action(functionId: string, action: FunctionAction): Promise<ActionResponse> {
     const startedAt = performance.now();
     const order = (): Promise<FunctionView | null> => this.#reactor.action(functionId, action);
@@ -295,7 +307,7 @@ export class Engine implements ControlCore {
       throw validationError(loaded.problems);
     }
     const before = this.#config;
-    const { config, change, response } = planReload(before, loaded.config);
+    const { config, change, response, changes } = planReload(before, loaded.config);
     this.#putInForce(config);
     try {
       await this.#reactor.apply(change);
@@ -307,7 +319,7 @@ export class Engine implements ControlCore {
     }
     for (const id of response.removed) this.#forget(id);
     this.#readyCount = config.functions.length;
-    this.emit({ type: "reload", ...response });
+    this.emit({ type: "reload", ...response, changes });
     this.#states.mark("state");
     return response;
   }

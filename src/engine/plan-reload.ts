@@ -1,6 +1,8 @@
 /** What a newly read configuration means for a running engine. */
 import type { AetherConfig, DataPlaneConfig } from "../protocol/config.ts";
+import type { FieldChange } from "../protocol/config-change.ts";
 import type { ReloadResponse } from "../protocol/control.ts";
+import { fieldChanges } from "./config/changes.ts";
 import { diffConfig } from "./config/diff.ts";
 import type { ReactorApply } from "./reactor/reactor-messages.ts";
 
@@ -10,6 +12,7 @@ export interface ReloadPlan {
   readonly change: Omit<ReactorApply, "type" | "id">;
   /** What is told of it once it is done. */
   readonly response: ReloadResponse;
+  readonly changes: readonly FieldChange[];
 }
 
 export function planReload(before: AetherConfig, read: AetherConfig): ReloadPlan {
@@ -31,6 +34,7 @@ export function planReload(before: AetherConfig, read: AetherConfig): ReloadPlan
       order: ids(config.functions),
     },
     response: { added: ids(added), changed: ids(changed), removed: ids(removed), unchanged: ids(unchanged) },
+    changes: fieldChanges({ changed }, before.engine, read.engine, config.engine),
   };
 }
 

@@ -37,7 +37,7 @@ const TP_STATUS_VLAN_VALID = 0x10;
 const TP_STATUS_VLAN_TPID_VALID = 0x40;
 const ENETDOWN = 100;
 
-/** How much may wait to be read, before the kernel drops. */
+/** Room for a burst. */
 const receiveBufferBytes = 4 * 1024 * 1024;
 /** Of one packet; longer ones are cut. */
 const packetBytes = 262_144;
@@ -70,16 +70,17 @@ export class PacketCapture implements Disposable {
   /**
    * Begins. Without an interface all of the network namespace that carry Ethernet, loopback too; with a port only TCP and
    * UDP from or to it, as the kernel filters.
+   * @param bufferBytes how much may wait to be read, before the kernel drops
    * @throws XdpSocketError Permission, NoDevice, Unsupported
    */
-  constructor(device: string | null, port: number | null) {
+  constructor(device: string | null, port: number | null, bufferBytes: number = receiveBufferBytes) {
     using cleanup = new DisposableStack();
     const index = device === null ? 0 : interfaceIndex(device);
     try {
       // Protocol 0: nothing comes before the filter is there and the bind says what.
       const type = SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC;
       this.#fd = cleanup.use(new Fd(checked(cSocket(AF_PACKET, type, 0) as number, "socket")));
-      this.#option(SOL_SOCKET, SO_RCVBUF, receiveBufferBytes);
+      this.#option(SOL_SOCKET, SO_RCVBUF, bufferBytes);
       this.#option(SOL_SOCKET, SO_TIMESTAMPNS, 1);
       this.#option(SOL_PACKET, PACKET_AUXDATA, 1);
       if (port !== null) this.#attach(portFilter(port));

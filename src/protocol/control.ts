@@ -4,7 +4,7 @@
  */
 import type { ErrorData } from "./errors.ts";
 import type { EngineEvent } from "./events.ts";
-import type { InvokeOrder } from "./invocations.ts";
+import type { InvocationRecord, InvokeOrder } from "./invocations.ts";
 import type { EngineView, FunctionView } from "./views.ts";
 
 /** Bumped when a message changes its meaning; both sides refuse another number. */
@@ -23,14 +23,16 @@ export interface LogLine {
 }
 
 /**
- * GET /v1/stream?logs=ID|*&events=N&tail=N: the state first, then the last N events and lines, then whatever changes.
+ * GET /v1/stream?logs=ID|*&events=N&tail=N&invocations=N: the state first, then the last N events and lines, then whatever changes.
  * With follow=1 /v1/events and .../logs send the same messages, of their kind only. Empty lines are heartbeats.
  */
 export type StreamMessage =
   | { readonly type: "hello"; readonly version: number; readonly engine: string }
   | { readonly type: "state"; readonly state: EngineView }
   | { readonly type: "event"; readonly event: EngineEvent }
-  | { readonly type: "logs"; readonly lines: readonly LogLine[] };
+  | { readonly type: "logs"; readonly lines: readonly LogLine[] }
+  /** Invocations that began or ended; only where the reader asked for them (`invocations=N`). */
+  | { readonly type: "invocations"; readonly records: readonly InvocationRecord[] };
 
 export const functionActions = ["snapshot", "restore", "suspend", "wake", "restart", "kill"] as const;
 export type FunctionAction = (typeof functionActions)[number];
@@ -57,6 +59,8 @@ export interface ErrorResponse {
  * Paths: GET /v1/state (EngineView), GET /v1/stream, GET /v1/events?tail=N&follow=1 (EngineEvent[]),
  * GET /v1/wakes?function=ID&tail=N (NumberedWake[]),
  * GET /v1/connections (ConnectionCounts),
+ * GET /v1/config (ConfigSource),
+ * GET /v1/tap?port=N&interface=NAME (a stream of TapMessage),
  * GET /v1/functions/ID/logs?tail=N&follow=1 (LogLine[]),
  * GET /v1/invocations?function=ID&tail=N (InvocationRecord[]), POST /v1/functions/ID/invoke (body: the event, as
  * application/json or as bytes; InvokeResponse, or InvokeAccepted with wait=0),
@@ -68,6 +72,8 @@ export const controlPaths = {
   stream: "/v1/stream",
   events: "/v1/events",
   connections: "/v1/connections",
+  tap: "/v1/tap",
+  config: "/v1/config",
   logs: (id: string): string => `/v1/functions/${encodeURIComponent(id)}/logs`,
   action: (id: string, action: FunctionAction): string => `/v1/functions/${encodeURIComponent(id)}/${action}`,
   invocations: "/v1/invocations",

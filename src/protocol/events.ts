@@ -1,5 +1,6 @@
 /** What happened, one record a step; text for people is made in one place, `describeEvent`. */
 import type { ConfigProblem } from "./config.ts";
+import type { FieldChange } from "./config-change.ts";
 import { assertNever } from "./errors.ts";
 import type { ErrorData } from "./errors.ts";
 import type { ErrorCode } from "./error-codes.ts";
@@ -48,6 +49,8 @@ export type EventBody =
       readonly changed: readonly string[];
       readonly removed: readonly string[];
       readonly unchanged: readonly string[];
+      /** Field by field; bounded. */
+      readonly changes: readonly FieldChange[];
     }
   | { readonly type: "reload-refused"; readonly problems: readonly ConfigProblem[] }
   /** How far the start is. */

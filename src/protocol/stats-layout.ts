@@ -6,13 +6,14 @@ import { latencyBucketCount } from "./latency-buckets.ts";
 import { maxEngineNameLength, maxFunctionIdLength } from "./paths.ts";
 import { counter, f64, f64OrNull, gauge, guardedFieldsAt, layRecord, u32, u64 } from "./stats-fields.ts";
 import type { ValuesOf } from "./stats-fields.ts";
+import { unparsedReasons } from "./unparsed-reasons.ts";
 import { activities, enginePhases, instanceStates } from "./states.ts";
 
 /** The first eight bytes of the file. */
 export const statsMagic = "AETHERST";
 
 /** Raised with every change of the tables below; a reader takes its own number only. */
-export const statsLayoutVersion = 1;
+export const statsLayoutVersion = 2;
 
 /** The heartbeat comes so often, whatever else happens. */
 export const heartbeatIntervalMs = 100;
@@ -124,7 +125,12 @@ export const interfaceLayout = layRecord(
     packets: counter(u64, "Packets seen."),
     bytes: counter(u64, "Their bytes."),
     syns: counter(u64, "First packets of connections to declared ports."),
-    drops: counter(u64, "Packets dropped."),
+    drops: counter(u64, "Packets dropped: SYNs over the declared rate of their port."),
+    redirected: counter(u64, "Packets sent on to an address elsewhere."),
+    unparsed: counter(
+      { type: "counts", length: unparsedReasons.length },
+      `Packets passed without a look at their port, by reason: ${unparsedReasons.join(", ")}.`,
+    ),
   },
 );
 
@@ -145,9 +151,11 @@ export const functionLayout = layRecord("function", guardedFieldsAt, "One functi
   restoreBudgetMs: gauge(f64, "Its limit on a restore."),
   restoreLastMs: gauge(f64OrNull, "The last restore."),
   restoreP50Ms: gauge(f64OrNull, "Median of the last 512 restores."),
+  restoreP95Ms: gauge(f64OrNull, "Their 95th percentile."),
   restoreP99Ms: gauge(f64OrNull, "Their 99th percentile."),
   wakeLastMs: gauge(f64OrNull, "The last wake, from whichever tier."),
   wakeP50Ms: gauge(f64OrNull, "Median of the last 512 wakes."),
+  wakeP95Ms: gauge(f64OrNull, "Their 95th percentile."),
   wakeP99Ms: gauge(f64OrNull, "Their 99th percentile."),
   snapshotImage: gauge(
     { type: "choice-or-null", of: imageKinds },

@@ -8,6 +8,7 @@ export interface LatencyView {
   readonly count: number;
   readonly lastMs: number | null;
   readonly p50Ms: number | null;
+  readonly p95Ms: number | null;
   readonly p99Ms: number | null;
 }
 

@@ -1,11 +1,12 @@
 /** The live console: from a connection to an engine until the user leaves or the engine is gone. */
 import { render, useApp } from "ink";
 import { useEffect } from "react";
-import type { EngineConnection } from "../client/connection.ts";
+import type { ConsoleConnection } from "../client/connection.ts";
 import { App } from "./app.tsx";
 import { ErrorBoundary } from "./components/error-boundary.tsx";
 import { createController } from "./control/controller.ts";
 import type { ExitReason } from "./control/host.ts";
+import { createViewFeeds } from "./control/view-feeds.ts";
 import { leaveSignalsToProgram, stopUntilContinued } from "./control/job-control.ts";
 import { terminalSize } from "./hooks/use-terminal-size.ts";
 import type { Keymap } from "./keys/keymap.ts";
@@ -55,7 +56,7 @@ function SuspendBridge({ onReady }: { readonly onReady: (suspend: Suspend) => vo
  * user orders it of an engine that lives elsewhere.
  */
 export async function runConsole(
-  connection: EngineConnection,
+  connection: ConsoleConnection,
   options: ConsoleOptions = {},
 ): Promise<ConsoleOutcome> {
   const stdout = options.stdout ?? process.stdout;
@@ -111,6 +112,7 @@ export async function runConsole(
     remember: options.remember ?? (() => undefined),
     env,
   });
+  using _feeds = createViewFeeds({ store, connection });
   const onSignal = (signal: NodeJS.Signals): void => leave("signal", null, signal);
   // With a handler of ours Ink does not end the process at once, and the engine can be ended in order.
   for (const signal of signals) process.on(signal, onSignal);

@@ -39,8 +39,20 @@ function viewAt(index: number, round: number): FunctionView {
     wakes: 12 + index + round,
     stateSinceMs: startedAtMs + round,
     openConnections: (index + round) % 5,
-    restore: { count: round, lastMs: 6 + jitter, p50Ms: 7.5 + jitter / 10, p99Ms: 14 + jitter },
-    wake: { count: round, lastMs: 6.6 + jitter, p50Ms: 8.1 + jitter / 10, p99Ms: 15 + jitter },
+    restore: {
+      count: round,
+      lastMs: 6 + jitter,
+      p50Ms: 7.5 + jitter / 10,
+      p95Ms: 11 + jitter,
+      p99Ms: 14 + jitter,
+    },
+    wake: {
+      count: round,
+      lastMs: 6.6 + jitter,
+      p50Ms: 8.1 + jitter / 10,
+      p95Ms: 12 + jitter,
+      p99Ms: 15 + jitter,
+    },
   };
   if (step === 0) return asleep(id, index, change);
   if (step === 1) return fakeFunction(id, index, { ...change, state: "Suspended" });

@@ -38,7 +38,7 @@ function initial(id: string, index: number): FunctionView {
       activity: "backoff",
       exits: 3,
       lastError: error.toJSON(),
-      restore: { count: 0, lastMs: null, p50Ms: null, p99Ms: null },
+      restore: { count: 0, lastMs: null, p50Ms: null, p95Ms: null, p99Ms: null },
     });
   }
   if (index % 4 === 1) return fakeFunction(id, index, { state: "Suspended" });

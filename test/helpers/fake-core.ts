@@ -6,6 +6,7 @@ import { WakeLog } from "../../src/engine/wake-log.ts";
 import type { ControlCore, CoreChange } from "../../src/engine/api/control-core.ts";
 import type { FunctionAction } from "../../src/protocol/control.ts";
 import { AetherError } from "../../src/protocol/errors.ts";
+import type { TapMessage, TapRequest } from "../../src/protocol/tap.ts";
 import type { ConnectionCounts, EngineView, FunctionView } from "../../src/protocol/views.ts";
 
 export function fakeFunction(id: string, changes: Partial<FunctionView> = {}): FunctionView {
@@ -21,8 +22,8 @@ export function fakeFunction(id: string, changes: Partial<FunctionView> = {}): F
     exits: 0,
     violations: 0,
     openConnections: 0,
-    restore: { count: 3, lastMs: 8.25, p50Ms: 8.5, p99Ms: 12 },
-    wake: { count: 3, lastMs: 9.25, p50Ms: 9.5, p99Ms: 13 },
+    restore: { count: 3, lastMs: 8.25, p50Ms: 8.5, p95Ms: 11, p99Ms: 12 },
+    wake: { count: 3, lastMs: 9.25, p50Ms: 9.5, p95Ms: 12, p99Ms: 13 },
     snapshot: null,
     prepared: 1,
     awakeMemoryBytes: null,
@@ -193,6 +194,24 @@ export class FakeCore implements ControlCore {
         error: null,
       },
     ];
+  }
+
+  config(): ReturnType<ControlCore["config"]> {
+    return { file: "/srv/aether.yaml", text: "version: 1\n", why: null };
+  }
+
+  /** What a tap sends before it waits for its end. */
+  onTap: (request: TapRequest) => readonly TapMessage[] = () => [];
+
+  async tap(
+    request: TapRequest,
+    signal: AbortSignal,
+    send: (message: TapMessage) => Promise<void>,
+  ): Promise<void> {
+    this.calls.push(`tap ${request.port ?? "all"}`);
+    for (const message of this.onTap(request)) await send(message);
+    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+    this.calls.push("tap ended");
   }
 
   async action(functionId: string, action: FunctionAction): ReturnType<ControlCore["action"]> {

@@ -1,6 +1,13 @@
 /** States as an engine would publish them. */
+import type { HostFigures } from "../../src/client/host-figures.ts";
+import type { Figures } from "../../src/client/figures.ts";
 import type { PublicFunctionConfig } from "../../src/protocol/config.ts";
 import type { EventBody } from "../../src/protocol/events.ts";
+import type { InvocationRecord } from "../../src/protocol/invocations.ts";
+import { counterNames } from "../../src/protocol/stats-layout.ts";
+import type { Counters } from "../../src/protocol/stats-layout.ts";
+import type { TapMessage } from "../../src/protocol/tap.ts";
+import { unparsedReasons } from "../../src/protocol/unparsed-reasons.ts";
 import type { EngineView, FunctionView } from "../../src/protocol/views.ts";
 
 const startedAtMs = Date.UTC(2026, 10, 20, 14, 0, 0);
@@ -66,8 +73,20 @@ export function fakeFunction(id: string, index = 0, change: Partial<FunctionView
     exits: 0,
     violations: 0,
     openConnections: index % 3,
-    restore: { count: 12, lastMs: 8.4 + index * 0.3, p50Ms: 8.1 + index * 0.2, p99Ms: 12.2 + index * 0.4 },
-    wake: { count: 12, lastMs: 9.1 + index * 0.3, p50Ms: 9.0 + index * 0.2, p99Ms: 14.6 + index * 0.4 },
+    restore: {
+      count: 12,
+      lastMs: 8.4 + index * 0.3,
+      p50Ms: 8.1 + index * 0.2,
+      p95Ms: 11.4 + index * 0.4,
+      p99Ms: 12.2 + index * 0.4,
+    },
+    wake: {
+      count: 12,
+      lastMs: 9.1 + index * 0.3,
+      p50Ms: 9.0 + index * 0.2,
+      p95Ms: 12.9 + index * 0.4,
+      p99Ms: 14.6 + index * 0.4,
+    },
     snapshot: {
       atMs: startedAtMs + 4_000,
       sizeBytes: 9.8 * mib,
@@ -141,3 +160,75 @@ export function fakeWake(functionId: string): Extract<EventBody, { type: "wake" 
     error: null,
   };
 }
+
+/** Figures of an engine whose functions all have some traffic, but the last. */
+export function fakeFigures(view: EngineView, change: Partial<Figures> = {}): Figures {
+  const unparsed = unparsedReasons.map((_, index) => (index % 4 === 1 ? 7 * index : 0));
+  const rates = { packets: [0, 12, 30], bytes: [0, 900, 2400], drops: [0, 0, 1] };
+  const counters = Object.fromEntries(counterNames.map((name) => [name, 0])) as unknown as Counters;
+  return {
+    atMs: startedAtMs + 12 * 60_000,
+    heartbeatAgeMs: 40,
+    engine: { memoryBytes: 180 * mib, cpuPercent: [0.4, 1.2, 3.1] },
+    totals: { ...counters, errorsElsewhere: 0 },
+    errors: [],
+    interfaces: [
+      {
+        stats: { name: "lo", packets: 4_200, bytes: 910_000, syns: 0, drops: 3, redirected: 0, unparsed },
+        rates,
+      },
+    ],
+    functions: new Map(
+      view.functions.map((fn, index) => [
+        fn.id,
+        {
+          cpuPercent: fn.instances.length === 0 ? null : 0.4 + index,
+          totals: { packets: 420 * (index + 1), bytes: 91_000, syns: 37, drops: index === 0 ? 3 : 0 },
+          rates: index === view.functions.length - 1 ? { packets: [], bytes: [], drops: [] } : rates,
+          errors: 0,
+          wakesFailed: 0,
+        },
+      ]),
+    ),
+    ...change,
+  };
+}
+
+/** Every third fails. */
+export function fakeInvocation(functionId: string, index = 0): InvocationRecord {
+  const failed = index % 3 === 2;
+  return {
+    id: `0000-${index}`,
+    functionId,
+    startedAtMs: startedAtMs + index * 1_000,
+    durationMs: 10.4 + index,
+    tier: index % 2 === 0 ? "snapshot" : null,
+    via: "ring",
+    status: failed ? "error" : "ok",
+    error: failed ? { code: "AE_INVOKE_FAILED", message: "ValueError: no such item" } : null,
+  };
+}
+
+export function fakePackets(count: number, dropped = 0): TapMessage {
+  return {
+    type: "packets",
+    dropped,
+    packets: Array.from({ length: count }, (_, index) => ({
+      atMs: startedAtMs + index + 0.123,
+      interface: "lo",
+      lengthBytes: 74,
+      summary: `127.0.0.1:${40_000 + index} > 127.0.0.1:8080 TCP [S] seq ${index} win 65495 len 0`,
+    })),
+  };
+}
+
+export const fakeHost: HostFigures = {
+  atMs: startedAtMs,
+  cpuPercent: [3, 12, 48],
+  cores: 2,
+  load: [0.42, 0.3, 0.21],
+  memory: { totalBytes: 24 * 1024 * mib, availableBytes: 20 * 1024 * mib },
+  swap: { totalBytes: 0, freeBytes: 0 },
+  storage: { path: "/dev/shm", totalBytes: 12 * 1024 * mib, freeBytes: 11 * 1024 * mib },
+  facts: { os: "Debian GNU/Linux 12", kernel: "6.18", processor: "EPYC", cores: 2, virtual: "KVM" },
+};

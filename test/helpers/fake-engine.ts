@@ -1,18 +1,14 @@
 /** An engine that exists only in the tests of the console: plausible states, driven by hand or by a clock of its own. */
-import type { EngineConnection } from "../../src/client/connection.ts";
-import type {
-  ActionResponse,
-  FunctionAction,
-  LogLine,
-  ReloadResponse,
-  StreamMessage,
-} from "../../src/protocol/control.ts";
+import type { ConsoleConnection, ConsoleMessage, EngineConnection } from "../../src/client/connection.ts";
+import type { ActionResponse, FunctionAction, LogLine, ReloadResponse } from "../../src/protocol/control.ts";
+import type { ConfigSource } from "../../src/protocol/config-change.ts";
 import { AetherError } from "../../src/protocol/errors.ts";
+import type { TapMessage } from "../../src/protocol/tap.ts";
 import type { EventBody } from "../../src/protocol/events.ts";
 import type { InvokeOrder, InvokeResponse } from "../../src/protocol/invocations.ts";
 import type { InstanceState } from "../../src/protocol/states.ts";
 import type { EngineView, FunctionView } from "../../src/protocol/views.ts";
-import { fakeEngineView, fakeFunction } from "./fake-engine-views.ts";
+import { fakeEngineView, fakeFunction, fakeHost } from "./fake-engine-views.ts";
 
 export interface FakeOptions {
   readonly mode?: EngineConnection["mode"];
@@ -21,10 +17,16 @@ export interface FakeOptions {
 }
 
 /** What was asked of the engine, in order, as `kill api`. */
-export interface FakeEngine extends EngineConnection {
+export interface FakeEngine extends ConsoleConnection {
   readonly calls: readonly string[];
   readonly view: EngineView;
-  emit: (message: StreamMessage) => void;
+  emit: (message: ConsoleMessage) => void;
+  /** To the tap that is open. */
+  packets: (summaries: readonly string[], dropped?: number) => void;
+  /** What the configuration file has. */
+  setConfig: (text: string) => void;
+  /** What the next tap fails with. */
+  refuseTap: (error: AetherError) => void;
   event: (body: EventBody) => void;
   log: (functionId: string, text: string, stream?: LogLine["stream"]) => void;
   logs: (lines: readonly (readonly [id: string, text: string])[]) => void;
@@ -55,7 +57,10 @@ const afterAction: Readonly<Record<FunctionAction, InstanceState>> = {
 };
 
 export function createFakeEngine(options: FakeOptions = {}): FakeEngine {
-  const listeners = new Set<(message: StreamMessage) => void>();
+  const listeners = new Set<(message: ConsoleMessage) => void>();
+  let tapListener: ((message: TapMessage) => void) | null = null;
+  let configSource: ConfigSource = { file: "/srv/shop/aether.yaml", text: "version: 1\n", why: null };
+  let tapError: AetherError | null = null;
   const calls: string[] = [];
   const gone = Promise.withResolvers<AetherError | null>();
   let view = fakeEngineView(
@@ -80,7 +85,7 @@ export function createFakeEngine(options: FakeOptions = {}): FakeEngine {
       http: { status: 200, headers: { "content-type": "application/json" } },
     });
 
-  const emit = (message: StreamMessage): void => {
+  const emit = (message: ConsoleMessage): void => {
     for (const listener of listeners) listener(message);
   };
   const publish = (): void => emit({ type: "state", state: view });
@@ -134,6 +139,38 @@ export function createFakeEngine(options: FakeOptions = {}): FakeEngine {
       calls.push("reload");
       if (refusal !== null) throw refusal;
       return { added: [], changed: [], removed: [], unchanged: view.functions.map((fn) => fn.id) };
+    },
+    watchHost: (_, listener) => {
+      listener(fakeHost);
+      return { [Symbol.dispose]: () => undefined };
+    },
+    config: async () => {
+      calls.push("config");
+      return configSource;
+    },
+    setConfig: (text) => {
+      configSource = { ...configSource, text };
+    },
+    tap: async (request, signal, listener) => {
+      calls.push(`tap ${request.port ?? "all"}`);
+      if (tapError !== null) throw tapError;
+      tapListener = listener;
+      await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+      calls.push("tap ended");
+    },
+    packets: (summaries, dropped = 0) =>
+      tapListener?.({
+        type: "packets",
+        dropped,
+        packets: summaries.map((summary) => ({
+          atMs: nextTime(),
+          interface: "lo",
+          lengthBytes: 66,
+          summary,
+        })),
+      }),
+    refuseTap: (error) => {
+      tapError = error;
     },
     shutdown: async () => {
       calls.push("shutdown");

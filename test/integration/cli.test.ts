@@ -92,6 +92,7 @@ describe("against a running engine", () => {
           count: 1,
           lastMs: expect.any(Number),
           p50Ms: expect.any(Number),
+          p95Ms: expect.any(Number),
           p99Ms: expect.any(Number),
         },
         lastError: null,
@@ -100,7 +101,7 @@ describe("against a running engine", () => {
         id: "web",
         state: "WarmSnapshot",
         instances: [],
-        restore: { count: 0, lastMs: null, p50Ms: null, p99Ms: null },
+        restore: { count: 0, lastMs: null, p50Ms: null, p95Ms: null, p99Ms: null },
       }),
       expect.objectContaining({
         id: "failing",

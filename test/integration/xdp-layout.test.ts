@@ -9,8 +9,8 @@ import {
   ringCount,
   ringSlots,
   structs,
-  unparsedReasons,
 } from "../../src/engine/dataplane/layout.ts";
+import { unparsedReasons } from "../../src/protocol/unparsed-reasons.ts";
 
 const objectPath = fileURLToPath(new URL("../../build/bpf/xdp.bpf.o", import.meta.url));
 const headerPath = fileURLToPath(new URL("../../bpf/xdp.h", import.meta.url));

@@ -73,6 +73,7 @@ function functionStats(stats: FunctionStats) {
       count: sum(stats.restoreCounts),
       lastMs: stats.restoreLastMs,
       p50Ms: stats.restoreP50Ms,
+      p95Ms: stats.restoreP95Ms,
       p99Ms: stats.restoreP99Ms,
       sumMs: stats.restoreSumMs,
       buckets: stats.restoreCounts,
@@ -81,6 +82,7 @@ function functionStats(stats: FunctionStats) {
       count: wakes,
       lastMs: stats.wakeLastMs,
       p50Ms: stats.wakeP50Ms,
+      p95Ms: stats.wakeP95Ms,
       p99Ms: stats.wakeP99Ms,
       sumMs: stats.wakeSuspendedSumMs + stats.wakeSnapshotSumMs + stats.wakeColdSumMs,
       bucketsByTier: {

@@ -41,6 +41,8 @@ function messageLines(message: StreamMessage, format: LineFormat): string {
   switch (message.type) {
     case "hello":
     case "state":
+    // Only consoles ask for them.
+    case "invocations":
       return "";
     case "event":
       return format === "json" ? `${toJson(message)}\n` : eventLine(message.event, format);

@@ -6,8 +6,10 @@ import type {
   ReloadResponse,
   StreamMessage,
 } from "../../protocol/control.ts";
+import type { ConfigSource } from "../../protocol/config-change.ts";
 import type { EngineEvent } from "../../protocol/events.ts";
 import type { InvocationRecord, InvokeOrder, InvokeResponse } from "../../protocol/invocations.ts";
+import type { TapMessage, TapRequest } from "../../protocol/tap.ts";
 import type { NumberedWake } from "../../protocol/wakes.ts";
 import type { ConnectionCounts, EngineView } from "../../protocol/views.ts";
 
@@ -37,6 +39,13 @@ export interface ControlCore {
   ): { readonly id: string; readonly result: Promise<InvokeResponse> };
   /** The last `tail` invocations of a function, of all functions for `null`; oldest first. Throws AE_UNKNOWN_FUNCTION. */
   invocations(functionId: string | null, tail: number): readonly InvocationRecord[];
+  /** The configuration file as it is on disk, secrets masked. */
+  config(): ConfigSource;
+  /**
+   * Packets as they pass, until the signal comes; `send` is waited for.
+   * Rejects with XdpSocketError where they cannot be captured, AE_OPERATION_IN_PROGRESS where too many look already.
+   */
+  tap(request: TapRequest, signal: AbortSignal, send: (message: TapMessage) => Promise<void>): Promise<void>;
   action(functionId: string, action: FunctionAction): Promise<ActionResponse>;
   /** Reads again the file it was started with. */
   reload(): Promise<ReloadResponse>;

@@ -3,11 +3,20 @@ import { controlPaths, functionActions } from "../../protocol/control.ts";
 import type { FunctionAction } from "../../protocol/control.ts";
 import { AetherError } from "../../protocol/errors.ts";
 import type { InvokeOrder } from "../../protocol/invocations.ts";
+import type { TapRequest } from "../../protocol/tap.ts";
 import { idPattern, maxFunctionIdLength } from "../../protocol/paths.ts";
 
 export type ControlRequest =
   | { readonly type: "state" }
-  | { readonly type: "stream"; readonly logs: string | null; readonly events: number; readonly tail: number }
+  | {
+      readonly type: "stream";
+      readonly logs: string | null;
+      readonly events: number;
+      readonly tail: number;
+      /** Invocations to begin with; `null`: none at all. */
+      readonly invocations: number | null;
+    }
+  | { readonly type: "tap"; readonly request: TapRequest }
   | { readonly type: "events"; readonly tail: number; readonly follow: boolean }
   | { readonly type: "wakes"; readonly functionId: string | null; readonly tail: number }
   | { readonly type: "invocations"; readonly functionId: string | null; readonly tail: number }
@@ -20,6 +29,7 @@ export type ControlRequest =
   | { readonly type: "logs"; readonly functionId: string; readonly tail: number; readonly follow: boolean }
   | { readonly type: "action"; readonly functionId: string; readonly action: FunctionAction }
   | { readonly type: "connections" }
+  | { readonly type: "config" }
   | { readonly type: "reload" }
   | { readonly type: "deploy" }
   | { readonly type: "shutdown" };
@@ -55,7 +65,9 @@ function match(url: URL): ControlRequest | AetherError | null {
       case controlPaths.stream: {
         const logs = query.get("logs");
         if (logs !== null && logs !== "*") checkId(logs);
-        return { type: "stream", logs, events: count(query, "events", 0), tail: count(query, "tail", 0) };
+        const invocations = query.has("invocations") ? count(query, "invocations", 0) : null;
+        const lengths = { events: count(query, "events", 0), tail: count(query, "tail", 0) };
+        return { type: "stream", logs, ...lengths, invocations };
       }
       case controlPaths.events:
         return { type: "events", tail: count(query, "tail", 100), follow: flag(query, "follow") };
@@ -67,6 +79,10 @@ function match(url: URL): ControlRequest | AetherError | null {
           tail: count(query, "tail", 100),
         };
       }
+      case controlPaths.config:
+        return { type: "config" };
+      case controlPaths.tap:
+        return { type: "tap", request: tapRequest(query) };
       case controlPaths.connections:
         return { type: "connections" };
       case controlPaths.invocations: {
@@ -159,8 +175,21 @@ function isReading(request: ControlRequest): boolean {
     request.type === "wakes" ||
     request.type === "invocations" ||
     request.type === "logs" ||
+    request.type === "tap" ||
+    request.type === "config" ||
     request.type === "connections"
   );
+}
+
+function tapRequest(query: URLSearchParams): TapRequest {
+  const port = query.get("port");
+  if (port !== null && !(/^[1-9]\d{0,4}$/.test(port) && Number(port) <= 65_535))
+    throw usage(`port=${port.slice(0, 20)} is not a port from 1 to 65535`);
+  const name = query.get("interface");
+  // IFNAMSIZ is 16 with the end mark; the kernel allows neither blank nor slash.
+  if (name !== null && !/^[^\s/:]{1,15}$/.test(name))
+    throw usage(`interface=${JSON.stringify(name.slice(0, 40))} is not the name of an interface`);
+  return { port: port === null ? null : Number(port), interface: name };
 }
 
 function decode(text: string): string {

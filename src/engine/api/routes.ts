@@ -10,6 +10,7 @@ import { parseRequest } from "./parse-request.ts";
 import type { ControlRequest } from "./parse-request.ts";
 import { readDeployFile, readEvent } from "./read-body.ts";
 import { StreamQueue } from "./stream-queue.ts";
+import { streamTap } from "./tap-stream.ts";
 import { StreamWriter } from "./stream.ts";
 
 export interface RouteOptions {
@@ -77,6 +78,10 @@ async function dispatch(
         200,
         await within(`${order.action} of ${order.functionId}`, core.action(order.functionId, order.action)),
       );
+    case "config":
+      return sendJson(response, 200, core.config());
+    case "tap":
+      return await streamTap(core, order.request, response);
     case "connections":
       return sendJson(response, 200, await within("the count of connections", core.connections()));
     case "reload":
@@ -104,12 +109,16 @@ function openStream(
   const lines = order.logs === null ? [] : core.logs(order.logs === "*" ? null : order.logs, order.tail);
   const writer = new StreamWriter(
     response,
-    new StreamQueue({ filter: { state: true, events: true, logs: order.logs } }),
+    new StreamQueue({
+      filter: { state: true, events: true, logs: order.logs, invocations: order.invocations !== null },
+    }),
   );
   writer.write({ type: "hello", version: controlVersion, engine: view.engine.name });
   writer.push({ type: "state", state: view });
   for (const event of core.events(order.events)) writer.push({ type: "event", event });
   if (lines.length > 0) writer.push({ type: "logs", lines });
+  const records = order.invocations === null ? [] : core.invocations(null, order.invocations);
+  if (records.length > 0) writer.push({ type: "invocations", records });
   follow(options, writer, response);
 }
 
@@ -122,7 +131,7 @@ function openFollow(
   const { core } = options;
   const functionId = order.type === "logs" ? order.functionId : null;
   const lines = functionId === null ? [] : core.logs(functionId, order.tail);
-  const filter = { state: false, events: order.type === "events", logs: functionId };
+  const filter = { state: false, events: order.type === "events", logs: functionId, invocations: false };
   const writer = new StreamWriter(response, new StreamQueue({ filter }));
   writer.write({ type: "hello", version: controlVersion, engine: core.view().engine.name });
   if (order.type === "events")

@@ -3,6 +3,7 @@
  * States are coalesced to the newest; of events and lines the oldest are dropped, and the reader is told how many.
  */
 import type { LogLine, StreamMessage } from "../../protocol/control.ts";
+import type { InvocationRecord } from "../../protocol/invocations.ts";
 import type { EngineEvent } from "../../protocol/events.ts";
 import { assertNever } from "../../protocol/errors.ts";
 import type { CoreChange } from "./control-core.ts";
@@ -12,6 +13,7 @@ export interface StreamFilter {
   readonly events: boolean;
   /** A function's id, "*" for all, `null` for none. */
   readonly logs: string | null;
+  readonly invocations: boolean;
 }
 
 export interface StreamQueueOptions {
@@ -30,6 +32,9 @@ type State = Extract<StreamMessage, { readonly type: "state" }>;
 /** Lines are gathered into messages of about this size, so that a batch of the engine's is no unbounded message. */
 const logMessageBytes = 64 * 1024;
 
+/** Invocations that wait for a reader. */
+const maxInvocations = 1_000;
+
 export class StreamQueue {
   readonly #filter: StreamFilter;
   readonly #maxEntries: number;
@@ -38,6 +43,7 @@ export class StreamQueue {
   #entries: Entry[] = [];
   #head = 0;
   #bytes = 0;
+  readonly #invocations = new Map<string, InvocationRecord>();
   #state: State | null = null;
   #stateSentAtMs = -Infinity;
   #dropped = { events: 0, lines: 0 };
@@ -69,9 +75,31 @@ export class StreamQueue {
       case "logs":
         for (const line of change.lines) this.#addLine(line);
         return;
+      case "invocations":
+        if (this.#filter.invocations) this.#addInvocations(change.records);
+        return;
       default:
         assertNever(change);
     }
+  }
+
+  /** Of each the newest record; the oldest go, without notice: they are on disk. */
+  #addInvocations(records: readonly InvocationRecord[]): void {
+    for (const record of records) {
+      this.#invocations.delete(record.id);
+      this.#invocations.set(record.id, record);
+    }
+    for (const id of this.#invocations.keys()) {
+      if (this.#invocations.size <= maxInvocations) break;
+      this.#invocations.delete(id);
+    }
+  }
+
+  #takeInvocations(): StreamMessage | null {
+    if (this.#invocations.size === 0) return null;
+    const records = Array.from(this.#invocations.values());
+    this.#invocations.clear();
+    return { type: "invocations", records };
   }
 
   /** The next message, or `null` where none is due at `nowMs`. */
@@ -82,7 +110,7 @@ export class StreamQueue {
       this.#stateSentAtMs = nowMs;
       return state;
     }
-    return this.#takeNotice() ?? this.#takeEntry();
+    return this.#takeNotice() ?? this.#takeEntry() ?? this.#takeInvocations();
   }
 
   /** When a state that waits for its time may go; `null` where none waits. */

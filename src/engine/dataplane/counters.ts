@@ -1,7 +1,8 @@
 /** Counters of the programs, added up over the processors. Reading them is reading memory: no system call. */
 import type { MappedArray } from "../../ffi/libbpf.ts";
-import { portCounterSlots, structs, unparsedReasons } from "./layout.ts";
-import type { UnparsedReason } from "./layout.ts";
+import { unparsedReasons } from "../../protocol/unparsed-reasons.ts";
+import type { UnparsedReason } from "../../protocol/unparsed-reasons.ts";
+import { portCounterSlots, structs } from "./layout.ts";
 
 /** What came in for a port, on all interfaces. A packet sent by the function is not counted, except on loopback by its receiver's port. */
 export interface PortCounters {

@@ -50,23 +50,5 @@ export const structs = {
 /** PORT_* */
 export const portFlags = { reportSyn: 1, limitSyn: 2 } as const;
 
-/** enum unparsed, in its order: why a packet was passed without a look at its port. */
-export const unparsedReasons = [
-  "short_ethernet",
-  "not_ip",
-  "short_ip",
-  "bad_ip4",
-  "bad_ip6",
-  "fragment",
-  "extensions",
-  "other_protocol",
-  "short_tcp",
-  "bad_tcp",
-  "short_udp",
-  "bad_udp",
-] as const;
-
-export type UnparsedReason = (typeof unparsedReasons)[number];
-
 /** IP protocol numbers. */
 export const ipProtocols = { tcp: 6, udp: 17 } as const satisfies Record<TransportProtocol, number>;

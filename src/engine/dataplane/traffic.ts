@@ -1,4 +1,5 @@
 /** The data plane's counters in the form in which the stats region takes them in. */
+import { unparsedReasons } from "../../protocol/unparsed-reasons.ts";
 import type { TrafficSource } from "../stats/traffic.ts";
 import { noTraffic } from "../stats/traffic.ts";
 import type { DataPlane } from "./data-plane.ts";
@@ -13,13 +14,15 @@ export function trafficOf(plane: DataPlane | null): TrafficSource {
       return { packets: found.packets, bytes: found.bytes, syns: found.syns, drops: found.synsDropped };
     },
     interfaces: () =>
-      plane.interfaceCounters().map(({ name, packets, bytes, dropped }) => ({
+      plane.interfaceCounters().map(({ name, packets, bytes, dropped, redirected, unparsed }) => ({
         name,
         packets,
         bytes,
         // Connections are counted by port.
         syns: 0,
         drops: dropped,
+        redirected,
+        unparsed: unparsedReasons.map((reason) => unparsed[reason]),
       })),
   };
 }

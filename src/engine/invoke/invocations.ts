@@ -7,7 +7,7 @@ import type { Delivered, Event } from "../lifecycle/invoke.ts";
 import { defaultTimeoutMs } from "../lifecycle/invoke.ts";
 import { invokeAborted } from "../ipc/invoke-errors.ts";
 import { callHttp } from "./http-call.ts";
-import type { InvocationStore } from "./invocation-store.ts";
+import type { InvocationEnd, InvocationStore } from "./invocation-store.ts";
 
 /** Invocations under way at once; more are refused. */
 const maxRunning = 1_024;
@@ -18,7 +18,11 @@ export interface InvocationsParts {
   readonly deliver: (functionId: string, event: Event) => Promise<Delivered>;
   readonly now: () => number;
   readonly monotonic: () => number;
+  /** Hears of an invocation when it begins and when it ends. */
+  readonly onRecord: (record: InvocationRecord) => void;
 }
+
+type Begun = Pick<InvocationRecord, "id" | "functionId" | "startedAtMs">;
 
 export class Invocations {
   readonly #parts: InvocationsParts;
@@ -46,21 +50,21 @@ export class Invocations {
       });
     }
     const id = randomUUID();
-    this.#parts.store.begin(id, functionId, this.#parts.now());
-    const result = this.#run(id, functionId, order, signal).finally(() => this.#running.delete(result));
+    const startedAtMs = this.#parts.now();
+    this.#parts.store.begin(id, functionId, startedAtMs);
+    const begun = { id, functionId, startedAtMs };
+    const running = { durationMs: null, tier: null, via: null, status: "running", error: null } as const;
+    this.#parts.onRecord({ ...begun, ...running });
+    const result = this.#run(begun, order, signal).finally(() => this.#running.delete(result));
     this.#running.add(result);
     // Nobody may be waiting for it: its failure is in the record.
     result.catch(() => undefined);
     return { id, result };
   }
 
-  async #run(
-    id: string,
-    functionId: string,
-    order: InvokeOrder,
-    signal: AbortSignal,
-  ): Promise<InvokeResponse> {
-    const { store, monotonic } = this.#parts;
+  async #run(begun: Begun, order: InvokeOrder, signal: AbortSignal): Promise<InvokeResponse> {
+    const { monotonic } = this.#parts;
+    const { id, functionId } = begun;
     const startedAt = monotonic();
     let delivered: Delivered | null = null;
     const via = (): InvocationRecord["via"] =>
@@ -77,7 +81,7 @@ export class Invocations {
           : null;
       const body = Buffer.from(call?.body ?? ("body" in answer ? answer.body : new Uint8Array(0)));
       const durationMs = monotonic() - startedAt;
-      store.end(id, { durationMs, tier: tier(), via: via(), status: "ok", error: null });
+      this.#end(begun, { durationMs, tier: tier(), via: via(), status: "ok", error: null });
       const http = call === null ? null : { status: call.status, headers: call.headers };
       return {
         id,
@@ -94,9 +98,14 @@ export class Invocations {
       const { code, message } = failure;
       const durationMs = monotonic() - startedAt;
       const woken = delivered === null ? wokenBefore(failure) : { tier: tier(), via: via() };
-      store.end(id, { durationMs, ...woken, status: "error", error: { code, message } });
+      this.#end(begun, { durationMs, ...woken, status: "error", error: { code, message } });
       throw failure;
     }
+  }
+
+  #end(begun: Begun, end: InvocationEnd): void {
+    this.#parts.store.end(begun.id, end);
+    this.#parts.onRecord({ ...begun, ...end });
   }
 
   /** Resolves when none is under way any more, or at the deadline. */

@@ -30,6 +30,7 @@ export class LatencyWindow {
       count: this.#count,
       lastMs: this.#last,
       p50Ms: quantile(sorted, 0.5),
+      p95Ms: quantile(sorted, 0.95),
       p99Ms: quantile(sorted, 0.99),
     };
   }

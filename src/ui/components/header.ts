@@ -54,13 +54,20 @@ export function headerLine(state: ConsoleState, width: number): Line {
   return spread(line(...name, ...path), right, width);
 }
 
-const viewTitles: Readonly<Record<ViewId, string>> = {
-  functions: "Functions",
-  logs: "Logs",
-  events: "Events",
-  wakes: "Wakes",
-  engine: "Engine",
-  config: "Config",
+const tabForms = ["long", "short", "tiny"] as const;
+type TabForm = (typeof tabForms)[number];
+
+/** In words, in short words, and for rows without room. */
+const viewTitles: Readonly<Record<ViewId, Readonly<Record<TabForm, string>>>> = {
+  functions: { long: "Functions", short: "Functions", tiny: "Fns" },
+  logs: { long: "Logs", short: "Logs", tiny: "Log" },
+  events: { long: "Events", short: "Events", tiny: "Evt" },
+  wakes: { long: "Wakes", short: "Wakes", tiny: "Wake" },
+  system: { long: "System", short: "Sys", tiny: "Sys" },
+  config: { long: "Config", short: "Config", tiny: "Cfg" },
+  invocations: { long: "Invocations", short: "Inv", tiny: "Inv" },
+  network: { long: "Network", short: "Net", tiny: "Net" },
+  packets: { long: "Packets", short: "Pkt", tiny: "Pkt" },
 };
 
 /** Something to look at in a view that is not open. */
@@ -75,17 +82,22 @@ function badge(state: ConsoleState, view: ViewId): Span[] {
   return refused ? [span(" ✗", "bad")] : [];
 }
 
-export function tabsLine(state: ConsoleState, width: number): Line {
-  const tabs = viewIds.flatMap((view, index) => {
+/** The tabs, the open one marked. */
+function tabs(state: ConsoleState, form: TabForm): Line {
+  const spans = viewIds.flatMap((view, index) => {
     const active = state.ui.view === view && !state.ui.help;
     return [
       span(active ? "▐" : " ", "accent"),
       span(`${index + 1} `, active ? "accent" : "key"),
-      span(viewTitles[view], active ? "strong" : "dim"),
+      span(viewTitles[view][form], active ? "strong" : "dim"),
       ...badge(state, view),
-      span(" "),
+      ...(form === "long" ? [span(" ")] : []),
     ];
   });
+  return line(...spans);
+}
+
+export function tabsLine(state: ConsoleState, width: number): Line {
   const functions = shownData(state).view?.functions ?? [];
   const counts = instanceStates.toReversed().flatMap((name) => {
     const count = functions.filter((fn) => fn.state === name).length;
@@ -93,5 +105,13 @@ export function tabsLine(state: ConsoleState, width: number): Line {
   });
   const memory = functions.reduce((total, fn) => total + (totalMemory(fn) ?? 0), 0);
   const right = line(...counts, span(`${formatBytes(memory)} `, "dim"));
-  return functions.length === 0 ? fitLine(line(...tabs), width) : spread(line(...tabs), right, width);
+  const forms = tabForms.map((form) => tabs(state, form));
+  const room = functions.length === 0 ? width : width - lineWidth(right) - 1;
+  // Words that can be read go before the counts.
+  const chosen =
+    forms.slice(0, 2).find((form) => lineWidth(form) <= room) ??
+    forms.find((form) => lineWidth(form) <= width) ??
+    forms.at(-1) ??
+    line();
+  return functions.length === 0 ? fitLine(chosen, width) : spread(chosen, right, width);
 }

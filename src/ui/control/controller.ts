@@ -187,6 +187,14 @@ export function createController(host: Host): Controller {
       case "filter":
       case "search":
         return dispatch({ type: "open-input", target: command });
+      case "filter-events":
+        return dispatch({ type: "open-input", target: "event-filter" });
+      case "sort":
+      case "sort-back":
+        return dispatch({ type: "sort", by: command === "sort" ? 1 : -1 });
+      case "expand":
+      case "collapse":
+        return dispatch({ type: "expand", open: command === "expand" });
       case "next-match":
       case "previous-match":
         return dispatch({ type: "match", direction: command === "next-match" ? 1 : -1 });
@@ -207,13 +215,20 @@ export function createController(host: Host): Controller {
         return dispatch({ type: "view", view: "events" });
       case "view-wakes":
         return dispatch({ type: "view", view: "wakes" });
-      case "view-engine":
-        return dispatch({ type: "view", view: "engine" });
+      case "view-system":
+        return dispatch({ type: "view", view: "system" });
+      case "view-invocations":
+        return dispatch({ type: "view", view: "invocations" });
+      case "view-network":
+        return dispatch({ type: "view", view: "network" });
+      case "view-packets":
+        return dispatch({ type: "view", view: "packets" });
       case "view-config":
         return dispatch({ type: "view", view: "config" });
       case "zoom":
       case "back":
-      case "sort":
+      case "only-selected":
+      case "go-to-function":
       case "reverse":
       case "follow":
       case "wrap":

@@ -1,5 +1,5 @@
 /** What commands need of the world around the console. */
-import type { EngineConnection } from "../../client/connection.ts";
+import type { ConsoleConnection } from "../../client/connection.ts";
 import type { Store } from "../store/store.ts";
 import type { ThemeName } from "../theme/themes.ts";
 
@@ -7,7 +7,7 @@ export type ExitReason = "quit" | "detach" | "engine-gone" | "signal";
 
 export interface Host {
   readonly store: Store;
-  readonly connection: EngineConnection;
+  readonly connection: ConsoleConnection;
   /** Ends the console. */
   readonly leave: (reason: ExitReason, error?: Error) => void;
   /** Gives the terminal to the shell until the user comes back. */

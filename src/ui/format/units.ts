@@ -50,7 +50,35 @@ export function formatCount(count: number): string {
 
 const two = (value: number): string => String(value).padStart(2, "0");
 
-/** Local wall clock, `14:03:22` or with milliseconds. Ages are not shown: they would have to tick. */
+/** An age, coarse so that it ticks seldom: `<1m`, `3m`, `2h`, `4d`. */
+export function formatAge(ms: number | null): string {
+  if (ms === null || !Number.isFinite(ms)) return unknown;
+  const minutes = Math.floor(Math.max(0, ms) / 60_000);
+  if (minutes < 1) return "<1m";
+  if (minutes < 60) return `${minutes}m`;
+  return minutes < 48 * 60 ? `${Math.floor(minutes / 60)}h` : `${Math.floor(minutes / 1440)}d`;
+}
+
+/** A part of one processor: `0 %`, `0.4 %`, `37 %`, `180 %`. */
+export function formatPercent(percent: number | null): string {
+  if (percent === null || !Number.isFinite(percent)) return unknown;
+  if (percent < 0.05) return "0 %";
+  return `${percent < 9.95 ? percent.toFixed(1) : percent.toFixed(0)} %`;
+}
+
+/** Microseconds: `60 µs`, `8,000 µs`. */
+export function formatMicros(us: number): string {
+  return `${String(Math.round(us)).replaceAll(/\B(?=(\d{3})+$)/g, ",")} µs`;
+}
+
+/** So many a second: `0`, `0.4`, `37`, `1,240`, `120k`. */
+export function formatRate(perSecond: number | null): string {
+  if (perSecond === null || !Number.isFinite(perSecond)) return unknown;
+  if (perSecond <= 0) return "0";
+  return perSecond < 9.95 ? perSecond.toFixed(1) : formatCount(Math.round(perSecond));
+}
+
+/** Local wall clock, `14:03:22` or with milliseconds. */
 export function formatClock(atMs: number, precise = false): string {
   const date = new Date(atMs);
   if (Number.isNaN(date.getTime())) return precise ? "--:--:--.---" : "--:--:--";

@@ -12,6 +12,9 @@ export const scopes = [
   "all-logs",
   "events",
   "lines",
+  "wakes",
+  "invocations",
+  "packets",
   "help",
   "dialog",
   "report",
@@ -166,11 +169,42 @@ export const sections = [
   {
     title: "Table",
     bindings: [
-      bind("filter", ["/"], ["functions"], "filter", "Show only rows that contain the words typed.", {
-        hint: 16,
-      }),
-      bind("sort", ["o"], ["functions"], "sort", "Sort by the next column.", { hint: 17 }),
+      bind(
+        "filter",
+        ["/"],
+        ["functions"],
+        "filter",
+        "Show only rows that match: letters in their order, /regular expression, !all others.",
+        { hint: 16 },
+      ),
+      bind("sort", ["o", ">"], ["functions"], "sort", "Sort by the next column.", { hint: 17 }),
+      bind("sort-back", ["<"], ["functions"], "sort back", "Sort by the column before."),
       bind("reverse", ["O"], ["functions"], "reverse", "Turn the order round."),
+      bind("expand", ["right", "+"], ["functions"], "expand", "Show the instances of the function.", {
+        hint: 18,
+      }),
+      bind("collapse", ["left", "-"], ["functions"], "collapse", "Hide the instances of the function."),
+    ],
+  },
+  {
+    title: "Wakes, invocations, packets",
+    bindings: [
+      bind(
+        "only-selected",
+        ["a"],
+        ["wakes", "invocations", "packets"],
+        "all or one",
+        "Show all functions, or only the one selected in the table.",
+        { hint: 2 },
+      ),
+      bind(
+        "go-to-function",
+        ["enter"],
+        ["wakes", "invocations"],
+        "function",
+        "Go to the function of the selected row.",
+        { hint: 1 },
+      ),
     ],
   },
   {
@@ -179,12 +213,15 @@ export const sections = [
       bind(
         "follow",
         ["f"],
-        ["logs", "all-logs", "events"],
+        ["logs", "all-logs", "events", "packets"],
         "follow",
         "Keep to the newest line, or stay where you are.",
         { hint: 1 },
       ),
       bind("search", ["/"], inLogs, "search", "Find text in the log.", { hint: 2 }),
+      bind("filter-events", ["/"], ["events"], "filter", "Show only events that match; as in the table.", {
+        hint: 2,
+      }),
       bind("next-match", ["n"], inLogs, "next", "Go to the next match, downwards.", { hint: 3 }),
       bind("previous-match", ["N"], inLogs, "previous", "Go to the previous match, upwards."),
       bind(
@@ -270,9 +307,36 @@ export const sections = [
       bind("view-functions", ["1"], ["global"], "functions", "The table of functions."),
       bind("view-logs", ["2"], ["global"], "all logs", "The output of all functions together."),
       bind("view-events", ["3"], ["global"], "events", "What happened, step by step."),
-      bind("view-wakes", ["4"], ["global"], "wakes", "Every wake with its times, against the budget."),
-      bind("view-engine", ["5"], ["global"], "engine", "The engine, and what it changed on this host."),
-      bind("view-config", ["6"], ["global"], "config", "The last reload: what changed, or what is wrong."),
+      bind("view-wakes", ["4"], ["global"], "wakes", "Every wake: where its time went, and why it was slow."),
+      bind(
+        "view-system",
+        ["5"],
+        ["global"],
+        "system",
+        "The machine and the engine: load, memory, storage, what was changed on this host.",
+      ),
+      bind(
+        "view-config",
+        ["6"],
+        ["global"],
+        "config",
+        "The file, what is wrong in it, what a reload changed.",
+      ),
+      bind(
+        "view-invocations",
+        ["7"],
+        ["global"],
+        "invocations",
+        "Events given to functions, and how they ended.",
+      ),
+      bind(
+        "view-network",
+        ["8"],
+        ["global"],
+        "network",
+        "Packets and bytes by interface and by port; drops.",
+      ),
+      bind("view-packets", ["9"], ["global"], "packets", "Packets of the selected function as they pass."),
     ],
   },
   {

@@ -34,6 +34,9 @@ export function createJsonWriter({ write, logs }: WriterOptions): MessageWriter 
       case "logs":
         if (logs) write(message.lines.map((line) => jsonLine({ type: "log", line })).join(""));
         return;
+      case "invocations":
+        // Only consoles ask for them.
+        return;
       default:
         assertNever(message);
     }

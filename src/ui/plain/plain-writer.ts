@@ -75,6 +75,9 @@ export function createPlainWriter({ write, logs }: WriterOptions): MessageWriter
             .join(""),
         );
         return;
+      case "invocations":
+        // Only consoles ask for them.
+        return;
       default:
         assertNever(message);
     }

@@ -1,7 +1,7 @@
 /**
  * Writes frames to the alternate screen, row by row, only what differs. Ink keeps the terminal (input, alternate screen,
  * suspending, leaving); its own way from text to screen measures and parses every row several times over, which cost more
- * than all the rest of the console together (docs/console.md).
+ * than all the rest of the console together (docs/console-look.md).
  */
 import type { Line } from "../format/line.ts";
 import { emptyLine } from "../format/line.ts";

@@ -1,11 +1,12 @@
 /** Everything that can happen to the state of a console. */
-import type { FunctionAction, StreamMessage } from "../../protocol/control.ts";
+import type { ConsoleMessage } from "../../client/connection.ts";
+import type { FunctionAction } from "../../protocol/control.ts";
 import type { ErrorData } from "../../protocol/errors.ts";
 import type { KeyPress } from "../keys/key-names.ts";
 import type { ThemeName } from "../theme/themes.ts";
 import type { Failure } from "./failures.ts";
 import type { InvokeForm } from "./invoke-form.ts";
-import type { Modal, PaneId, Toast, ViewId } from "./types.ts";
+import type { InputTarget, Modal, PaneId, Toast, ViewId } from "./types.ts";
 
 export type Move = "up" | "down" | "page-up" | "page-down" | "half-up" | "half-down" | "first" | "last";
 
@@ -17,7 +18,7 @@ export type LogChange =
   | { readonly to: "only"; readonly functionIds: readonly string[] | null };
 
 export type Action =
-  | { readonly type: "received"; readonly messages: readonly StreamMessage[] }
+  | { readonly type: "received"; readonly messages: readonly ConsoleMessage[] }
   | { readonly type: "resize"; readonly columns: number; readonly rows: number }
   | { readonly type: "move"; readonly move: Move }
   | { readonly type: "view"; readonly view: ViewId }
@@ -26,7 +27,10 @@ export type Action =
   | { readonly type: "zoom" }
   | { readonly type: "help" }
   | { readonly type: "back" }
-  | { readonly type: "sort" }
+  | { readonly type: "sort"; readonly by: 1 | -1 }
+  | { readonly type: "expand"; readonly open: boolean }
+  | { readonly type: "only-selected" }
+  | { readonly type: "go-to-function" }
   | { readonly type: "reverse" }
   | { readonly type: "follow" }
   | { readonly type: "wrap" }
@@ -35,7 +39,7 @@ export type Action =
   | { readonly type: "log"; readonly change: LogChange }
   | { readonly type: "hold" }
   | { readonly type: "theme"; readonly theme: ThemeName }
-  | { readonly type: "open-input"; readonly target: "filter" | "search" }
+  | { readonly type: "open-input"; readonly target: InputTarget }
   | { readonly type: "open-palette" }
   | { readonly type: "ask"; readonly modal: Exclude<Modal, { type: "palette" | "input" }> }
   | { readonly type: "type"; readonly press: KeyPress }

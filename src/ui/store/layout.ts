@@ -6,8 +6,8 @@ import { paletteLines } from "../components/palette.ts";
 import { reportLines } from "../components/report.ts";
 import { toastLines } from "../components/toast.ts";
 import type { Line } from "../format/line.ts";
-import { shownData, tableRows } from "./select.ts";
-import type { ConsoleState } from "./types.ts";
+import { displayRows, shownData } from "./select.ts";
+import type { ConsoleState, ViewId } from "./types.ts";
 
 export const leastColumns = 60;
 export const leastRows = 15;
@@ -65,7 +65,7 @@ export function layoutOf(state: ConsoleState): Layout {
   const body = Math.max(0, available - drawer.length - toast.length);
   const base = { tooSmall, columns, rows, toast, drawer };
   if (ui.help || ui.view !== "functions") return { ...base, main: body, lower: null, lowerRows: 0 };
-  const wanted = tableRows(state).length + 1;
+  const wanted = displayRows(state).length + 1;
   if (ui.pane === null) {
     const spare = body - wanted - 1;
     const isEmpty = (shownData(state).view?.functions.length ?? 0) === 0;
@@ -83,5 +83,6 @@ export function layoutOf(state: ConsoleState): Layout {
 
 /** Rows of the views that have a title row above their content. */
 export function titleRows({ ui }: ConsoleState): 0 | 1 {
-  return !ui.help && (ui.view === "logs" || ui.view === "events" || ui.view === "wakes") ? 1 : 0;
+  const titled: readonly ViewId[] = ["logs", "events", "wakes", "invocations", "packets"];
+  return !ui.help && titled.includes(ui.view) ? 1 : 0;
 }

@@ -6,6 +6,9 @@ import type { ConsoleState, FeedArea } from "./types.ts";
 
 export type LogArea = Extract<FeedArea, "logs" | "all-logs">;
 
+/** Whether a feed is a log. */
+export const isLogArea = (area: FeedArea): area is LogArea => area === "logs" || area === "all-logs";
+
 /** Under which name `LogOptions.cleared` knows a log. */
 export const clearedKey = (state: ConsoleState, area: LogArea): string =>
   area === "logs" ? (state.ui.table.selectedId ?? "") : "";

@@ -2,6 +2,7 @@
 import { assertNever } from "../../protocol/errors.ts";
 import { eventSource } from "../views/events.ts";
 import { logSource } from "../views/logs.ts";
+import { packetSource } from "../views/packets.ts";
 import type { Move } from "./actions.ts";
 import { indexOfNumber, moveFeed, showItem, startOf, toggleFollow } from "./feed.ts";
 import type { FeedSource } from "./feed.ts";
@@ -45,6 +46,7 @@ export function rowsOfMove(move: Move, height: number): number | null {
 
 export function feedSource(state: ConsoleState, area: FeedArea): FeedSource {
   const { columns } = state.ui;
+  if (area === "packets") return packetSource(state);
   return area === "events" ? eventSource(state, columns) : logSource(state, area, columns);
 }
 
@@ -72,7 +74,7 @@ export function followFeed(state: ConsoleState): ConsoleState {
 /** The log that has the focus. */
 export function focusedLog(state: ConsoleState): LogArea | null {
   const area = focusedArea(state);
-  return area.type === "feed" && area.area !== "events" ? area.area : null;
+  return area.type === "feed" && (area.area === "logs" || area.area === "all-logs") ? area.area : null;
 }
 
 /** Goes to the next match up or down, round the ends; the first time to the newest one in sight or above. */

@@ -1,10 +1,11 @@
 /** Dialogs, the palette, and what is being typed. */
+import { assertNever } from "../../protocol/errors.ts";
 import { editText, emptyInput, inputOf, insertText } from "../components/text-input.ts";
 import { paletteEntries } from "../components/palette.ts";
 import { clampIndex } from "../format/window.ts";
 import { focusedLog, goToMatch, withFeed } from "./reduce-feed.ts";
 import { pasteInForm, typeInForm } from "./invoke-form.ts";
-import type { ConsoleState, Modal, TextInput } from "./types.ts";
+import type { ConsoleState, InputTarget, Modal, TextInput } from "./types.ts";
 
 export function withModal(state: ConsoleState, modal: Modal | null): ConsoleState {
   return { ...state, ui: { ...state.ui, modal } };
@@ -14,16 +15,32 @@ function withFilter(state: ConsoleState, filter: string): ConsoleState {
   return { ...state, ui: { ...state.ui, table: { ...state.ui.table, filter } } };
 }
 
-export function openInput(state: ConsoleState, target: "filter" | "search"): ConsoleState {
-  const area = focusedLog(state);
-  if (target === "search" && area === null) return state;
-  const before = target === "filter" || area === null ? state.ui.table.filter : state.ui.feeds[area].search;
+/** What is typed into at the moment: the text it has now. */
+function textOf(state: ConsoleState, target: InputTarget): string | null {
+  switch (target) {
+    case "filter":
+      return state.ui.table.filter;
+    case "event-filter":
+      return state.ui.eventFilter;
+    case "search": {
+      const area = focusedLog(state);
+      return area === null ? null : state.ui.feeds[area].search;
+    }
+    default:
+      return assertNever(target);
+  }
+}
+
+export function openInput(state: ConsoleState, target: InputTarget): ConsoleState {
+  const before = textOf(state, target);
+  if (before === null) return state;
   return withModal(state, { type: "input", target, before, input: inputOf(before) });
 }
 
 /** What is typed takes effect at once: rows are filtered, matches are marked. */
-function applyTyped(state: ConsoleState, target: "filter" | "search", text: string): ConsoleState {
+function applyTyped(state: ConsoleState, target: InputTarget, text: string): ConsoleState {
   if (target === "filter") return withFilter(state, text);
+  if (target === "event-filter") return { ...state, ui: { ...state.ui, eventFilter: text } };
   const area = focusedLog(state);
   return area === null
     ? state
@@ -64,7 +81,7 @@ export function cancelInput(state: ConsoleState): ConsoleState {
 export function acceptInput(state: ConsoleState): ConsoleState {
   const { modal } = state.ui;
   const closed = withModal(state, null);
-  if (modal?.type !== "input" || modal.target === "filter") return closed;
+  if (modal?.type !== "input" || modal.target !== "search") return closed;
   const area = focusedLog(closed);
   return area === null ? closed : goToMatch(closed, area, -1);
 }

@@ -28,7 +28,9 @@ import {
 } from "./reduce-modal.ts";
 import { moveField } from "./invoke-form.ts";
 import { moveReport, showFailures, withFailures } from "./reduce-report.ts";
-import { focusedArea, tableRows } from "./select.ts";
+import { isLogArea } from "./log-items.ts";
+import { moveInList, newList, selectedRecordFunction } from "./lists.ts";
+import { focusedArea, shownData, tableRows } from "./select.ts";
 import { settle } from "./settle.ts";
 import { sortKeys } from "./types.ts";
 import type { ConsoleState, Toast, Ui } from "./types.ts";
@@ -53,9 +55,20 @@ export function initialState(
       focus: "main",
       zoomed: false,
       help: false,
-      table: { selectedId: null, selectedIndex: 0, offset: 0, sort: "file", reversed: false, filter: "" },
-      scroll: { detail: 0, wakes: 0, engine: 0, config: 0, help: 0 },
-      feeds: { logs: newFeed, "all-logs": newFeed, events: newFeed },
+      table: {
+        selectedId: null,
+        selectedIndex: 0,
+        offset: 0,
+        sort: "file",
+        reversed: false,
+        filter: "",
+        expanded: new Set(),
+      },
+      scroll: { detail: 0, system: 0, config: 0, network: 0, help: 0 },
+      lists: { wakes: newList, invocations: newList },
+      onlySelected: { wakes: false, invocations: false, packets: true },
+      eventFilter: "",
+      feeds: { logs: newFeed, "all-logs": newFeed, events: newFeed, packets: newFeed },
       wrap: false,
       times: true,
       logs: newLogOptions,
@@ -80,10 +93,11 @@ function move(state: ConsoleState, by: Move): ConsoleState {
   const area = focusedArea(state);
   if (area.type === "feed") {
     const isChoosing = state.ui.feeds[area.area].choice !== null;
-    return isChoosing && area.area !== "events"
+    return isChoosing && isLogArea(area.area)
       ? moveChoice(state, area.area, by)
       : moveInFeed(state, area.area, by);
   }
+  if (area.type === "list") return moveInList(state, area.area, by);
   const rows = rowsOfMove(by, viewportRows(state));
   const end = by === "first" ? 0 : Number.MAX_SAFE_INTEGER;
   if (area.type === "scroll") {
@@ -129,9 +143,31 @@ function back(state: ConsoleState): ConsoleState {
     if (ui.marked.size > 0) return withUi(state, { marked: new Set() });
     if (ui.table.filter !== "") return withUi(state, { table: { ...ui.table, filter: "" } });
   }
+  if (ui.view === "events" && ui.eventFilter !== "") return withUi(state, { eventFilter: "" });
   const view = ui.history.at(-1);
   if (view !== undefined) return withUi(state, { view, history: ui.history.slice(0, -1) });
   return ui.view === "functions" ? state : withUi(state, { view: "functions" });
+}
+
+/** From a record to the function it is of, with its details open. */
+function goToFunction(state: ConsoleState): ConsoleState {
+  const area = focusedArea(state);
+  const id = area.type === "list" ? selectedRecordFunction(state, area.area) : null;
+  if (id === null || !(shownData(state).view?.functions.some((fn) => fn.id === id) ?? false)) return state;
+  const { ui } = state;
+  return withUi(state, {
+    view: "functions",
+    history: [...ui.history.filter((view) => view !== ui.view), ui.view].slice(-maxHistory),
+    table: { ...ui.table, selectedId: id, filter: "" },
+    pane: "detail",
+    focus: "pane",
+  });
+}
+
+function toggleOnlySelected(state: ConsoleState): ConsoleState {
+  const { view, onlySelected } = state.ui;
+  if (view !== "wakes" && view !== "invocations" && view !== "packets") return state;
+  return withUi(state, { onlySelected: { ...onlySelected, [view]: !onlySelected[view] } });
 }
 
 function addToast(
@@ -175,9 +211,22 @@ function step(state: ConsoleState, action: Action): ConsoleState {
     case "back":
       return back(state);
     case "sort": {
-      const sort = sortKeys[(sortKeys.indexOf(ui.table.sort) + 1) % sortKeys.length] ?? "file";
+      const next = sortKeys.indexOf(ui.table.sort) + action.by + sortKeys.length;
+      const sort = sortKeys[next % sortKeys.length] ?? "file";
       return withUi(state, { table: { ...ui.table, sort } });
     }
+    case "expand": {
+      const id = ui.table.selectedId;
+      if (id === null || ui.table.expanded.has(id) === action.open) return state;
+      const expanded = new Set(ui.table.expanded);
+      if (action.open) expanded.add(id);
+      else expanded.delete(id);
+      return withUi(state, { table: { ...ui.table, expanded } });
+    }
+    case "only-selected":
+      return toggleOnlySelected(state);
+    case "go-to-function":
+      return goToFunction(state);
     case "reverse":
       return withUi(state, { table: { ...ui.table, reversed: !ui.table.reversed } });
     case "follow":

@@ -1,9 +1,12 @@
 /** Questions to the state. */
-import type { FunctionView } from "../../protocol/views.ts";
+import type { Figures, FunctionFigures } from "../../client/figures.ts";
+import type { FunctionView, InstanceView } from "../../protocol/views.ts";
 import { instanceStates } from "../../protocol/states.ts";
 import type { Scope } from "../keys/bindings.ts";
 import type { Data } from "./data.ts";
-import type { ConsoleState, FeedArea, Modal, ScrollArea, SortKey, TableState } from "./types.ts";
+import { matchesFilter, parseFilter } from "./filter.ts";
+import type { Findable } from "./filter.ts";
+import type { ConsoleState, FeedArea, ListArea, Modal, ScrollArea, SortKey, TableState } from "./types.ts";
 
 /** The data to draw: the newest, or what is held. */
 export function shownData(state: ConsoleState): Data {
@@ -18,17 +21,24 @@ export function totalMemory(fn: FunctionView): number | null {
   return total;
 }
 
-const keyOf: Readonly<Record<Exclude<SortKey, "file">, (fn: FunctionView) => string | number | null>> = {
+type KeyOf = (fn: FunctionView, figures: FunctionFigures | null) => string | number | null;
+
+const downwards = (value: number | null | undefined): number | null =>
+  value === null || value === undefined ? null : -value;
+
+const keyOf: Readonly<Record<Exclude<SortKey, "file">, KeyOf>> = {
   id: (fn) => fn.id,
   state: (fn) => -instanceStates.indexOf(fn.state),
+  age: (fn) => -fn.stateSinceMs,
   port: (fn) => fn.triggerPort,
   wakes: (fn) => -fn.wakes,
-  last: (fn) => (fn.restore.lastMs === null ? null : -fn.restore.lastMs),
-  p50: (fn) => (fn.restore.p50Ms === null ? null : -fn.restore.p50Ms),
-  memory: (fn) => {
-    const bytes = totalMemory(fn);
-    return bytes === null ? null : -bytes;
-  },
+  exits: (fn) => -fn.exits,
+  last: (fn) => downwards(fn.restore.lastMs),
+  p50: (fn) => downwards(fn.wake.p50Ms),
+  p95: (fn) => downwards(fn.wake.p95Ms),
+  cpu: (_, figures) => downwards(figures?.cpuPercent),
+  memory: (fn) => downwards(totalMemory(fn)),
+  packets: (_, figures) => downwards(figures?.rates.packets.at(-1)),
   error: (fn) => fn.lastError?.code ?? null,
 };
 
@@ -37,26 +47,30 @@ function compare(a: string | number, b: string | number): number {
   return Number(a) - Number(b);
 }
 
-/** Sorted; the busiest, slowest and largest first; unknown values last in either direction; ties as in the file. */
+/**
+ * Sorted; the busiest, slowest, largest and newest first; unknown values last in either direction; ties as in the file.
+ */
 export function sortFunctions(
   functions: readonly FunctionView[],
   sort: SortKey,
   reversed: boolean,
+  figures: Figures | null = null,
 ): readonly FunctionView[] {
   if (sort === "file") return reversed ? functions.toReversed() : functions;
   const valueOf = keyOf[sort];
+  const keys = new Map(functions.map((fn) => [fn, valueOf(fn, figures?.functions.get(fn.id) ?? null)]));
   return functions.toSorted((a, b) => {
-    const left = valueOf(a);
-    const right = valueOf(b);
+    const left = keys.get(a) ?? null;
+    const right = keys.get(b) ?? null;
     if (left === null || right === null) return Number(left === null) - Number(right === null);
     return reversed ? compare(right, left) : compare(left, right);
   });
 }
 
-/** Lower case in the words finds both cases; every word has to be there. */
-export function matchesFilter(fn: FunctionView, filter: string): boolean {
-  const text = `${fn.id} ${fn.state} ${fn.activity ?? ""} ${fn.triggerPort ?? ""} ${fn.lastError?.code ?? ""}`;
-  return filter.split(/\s+/).every((word) => containsText(text, word));
+/** By what a function is found. */
+function findable(fn: FunctionView): Findable {
+  const rest = `${fn.state} ${fn.activity ?? ""} ${fn.triggerPort ?? ""} ${fn.lastError?.code ?? ""}`;
+  return { name: fn.id, rest };
 }
 
 export function containsText(text: string, wanted: string): boolean {
@@ -65,25 +79,49 @@ export function containsText(text: string, wanted: string): boolean {
 
 interface RowsMemo {
   readonly functions: readonly FunctionView[];
+  /** `null` where the order does not hang on them. */
+  readonly figures: Figures | null;
   readonly table: Pick<TableState, "sort" | "reversed" | "filter">;
   readonly rows: readonly FunctionView[];
 }
 let memo: RowsMemo | null = null;
 
-/** The rows of the table, filtered and sorted. */
+/** The functions of the table, filtered and sorted. */
 export function tableRows(state: ConsoleState): readonly FunctionView[] {
-  const functions = shownData(state).view?.functions ?? [];
+  const data = shownData(state);
+  const functions = data.view?.functions ?? [];
   const { sort, reversed, filter } = state.ui.table;
+  const figures = sort === "cpu" || sort === "packets" ? data.figures : null;
   const same =
     memo?.functions === functions &&
+    memo.figures === figures &&
     memo.table.sort === sort &&
     memo.table.reversed === reversed &&
     memo.table.filter === filter;
   if (memo !== null && same) return memo.rows;
-  const found = filter.trim() === "" ? functions : functions.filter((fn) => matchesFilter(fn, filter.trim()));
-  const rows = sortFunctions(found, sort, reversed);
-  memo = { functions, table: { sort, reversed, filter }, rows };
+  const wanted = parseFilter(filter);
+  const found =
+    wanted.kind === "none" ? functions : functions.filter((fn) => matchesFilter(wanted, findable(fn)));
+  const rows = sortFunctions(found, sort, reversed, figures);
+  memo = { functions, figures, table: { sort, reversed, filter }, rows };
   return rows;
+}
+
+/** A row on the screen: a function, or one of its instances below it; "none" stands for the lack of any. */
+export interface TableRow {
+  readonly fn: FunctionView;
+  readonly instance: InstanceView | "none" | null;
+}
+
+/** The rows of the table as they are drawn: an expanded function has one for each instance below its own. */
+export function displayRows(state: ConsoleState): readonly TableRow[] {
+  const { expanded } = state.ui.table;
+  return tableRows(state).flatMap((fn): readonly TableRow[] => {
+    const own: TableRow = { fn, instance: null };
+    if (!expanded.has(fn.id)) return [own];
+    if (fn.instances.length === 0) return [own, { fn, instance: "none" }];
+    return [own, ...fn.instances.map((instance) => ({ fn, instance }))];
+  });
 }
 
 export function selectedFunction(state: ConsoleState): FunctionView | null {
@@ -103,10 +141,11 @@ export function targets(state: ConsoleState): readonly FunctionView[] {
   return fn === null ? [] : [fn];
 }
 
-/** What the movement keys move: the table, something that scrolls, or something that follows. */
+/** What the movement keys move: the table, a list of records, something that scrolls, or something that follows. */
 export type Area =
   | { readonly type: "table" }
   | { readonly type: "scroll"; readonly area: ScrollArea }
+  | { readonly type: "list"; readonly area: ListArea }
   | { readonly type: "feed"; readonly area: FeedArea };
 
 export function focusedArea({ ui }: ConsoleState): Area {
@@ -119,8 +158,13 @@ export function focusedArea({ ui }: ConsoleState): Area {
       return { type: "feed", area: "all-logs" };
     case "events":
       return { type: "feed", area: "events" };
+    case "packets":
+      return { type: "feed", area: "packets" };
     case "wakes":
-    case "engine":
+    case "invocations":
+      return { type: "list", area: ui.view };
+    case "system":
+    case "network":
     case "config":
       return { type: "scroll", area: ui.view };
   }
@@ -144,6 +188,8 @@ export function keyScope(state: ConsoleState): Scope {
       return "functions";
     case "feed":
       return ui.feeds[area.area].choice === null ? area.area : "lines";
+    case "list":
+      return area.area;
     case "scroll":
       return area.area === "detail" || area.area === "help" ? area.area : "global";
   }

@@ -2,9 +2,10 @@
 import { keepVisible, clampIndex, clampOffset } from "../format/window.ts";
 import { contentLines } from "../views/content.ts";
 import { layoutOf } from "./layout.ts";
-import { focusedArea, tableRows } from "./select.ts";
+import { displayRows, focusedArea, tableRows } from "./select.ts";
 import type { ConsoleState, TableState, Ui } from "./types.ts";
 import { newFeed } from "./feed.ts";
+import { settleList } from "./lists.ts";
 import { viewportRows } from "./reduce-feed.ts";
 
 function settleTable(state: ConsoleState, height: number): TableState {
@@ -14,7 +15,12 @@ function settleTable(state: ConsoleState, height: number): TableState {
   // The selected function went away: take the one that moved up into its place.
   const index = found === -1 ? clampIndex(table.selectedIndex, rows.length) : found;
   const selectedId = rows[index]?.id ?? (rows.length === 0 && table.filter !== "" ? table.selectedId : null);
-  const offset = keepVisible(table.offset, index, height, rows.length);
+  const shown = displayRows(state);
+  const row = shown.findIndex(({ fn, instance }) => fn.id === selectedId && instance === null);
+  const under = shown.findLastIndex(({ fn }) => fn.id === selectedId) - row;
+  // What is expanded is in sight with its function, as far as there is room.
+  const below = keepVisible(table.offset, row + Math.min(under, height - 1), height, shown.length);
+  const offset = keepVisible(below, Math.max(0, row), height, shown.length);
   const same = selectedId === table.selectedId && index === table.selectedIndex && offset === table.offset;
   return same ? table : { ...table, selectedId, selectedIndex: index, offset };
 }
@@ -46,6 +52,7 @@ export function settle(before: ConsoleState): ConsoleState {
   }
   const after = ui === before.ui ? before : { ...before, ui };
   const area = focusedArea(after);
+  if (area.type === "list") return settleList(after, area.area, layout);
   if (area.type !== "scroll") return after;
   const total = contentLines(after, area.area, ui.columns).length;
   const offset = clampOffset(ui.scroll[area.area], viewportRows(after), total);

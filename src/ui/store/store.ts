@@ -1,5 +1,5 @@
 /** The state and those who watch it. Keys are answered at once; what the engine sends is gathered for a moment. */
-import type { StreamMessage } from "../../protocol/control.ts";
+import type { ConsoleMessage } from "../../client/connection.ts";
 import type { Action } from "./actions.ts";
 import { reduce } from "./reduce.ts";
 import type { ConsoleState } from "./types.ts";
@@ -15,7 +15,7 @@ export interface Store extends Disposable {
   readonly getState: () => ConsoleState;
   readonly dispatch: (action: Action) => void;
   /** Takes a message of the stream; watchers hear of it within `gatherMs`. */
-  readonly receive: (message: StreamMessage) => void;
+  readonly receive: (message: ConsoleMessage) => void;
   readonly subscribe: (listener: () => void) => () => void;
 }
 
@@ -28,7 +28,7 @@ export interface StoreOptions {
 
 export function createStore(initial: ConsoleState, options: StoreOptions): Store {
   let state = initial;
-  let gathered: StreamMessage[] = [];
+  let gathered: ConsoleMessage[] = [];
   let timer: NodeJS.Timeout | null = null;
   const listeners = new Set<() => void>();
 

@@ -8,16 +8,35 @@ import type { Data } from "./data.ts";
 import type { Failure } from "./failures.ts";
 import type { InvokeDrafts, InvokeField } from "./invoke-form.ts";
 
-export const viewIds = ["functions", "logs", "events", "wakes", "engine", "config"] as const;
+export const viewIds = [
+  "functions",
+  "logs",
+  "events",
+  "wakes",
+  "system",
+  "config",
+  "invocations",
+  "network",
+  "packets",
+] as const;
 export type ViewId = (typeof viewIds)[number];
 
 export type PaneId = "detail" | "logs";
 
 /** Areas whose content scrolls by lines. */
-export type ScrollArea = "detail" | "wakes" | "engine" | "config" | "help";
+export type ScrollArea = "detail" | "system" | "config" | "network" | "help";
+
+/** Lists of records, the newest first, one of which is selected. */
+export type ListArea = "wakes" | "invocations";
+
+export interface ListState {
+  /** Key of the selected record; `null` keeps to the newest. */
+  readonly selected: string | null;
+  readonly offset: number;
+}
 
 /** Areas that grow at the end and can follow it. */
-export type FeedArea = "logs" | "all-logs" | "events";
+export type FeedArea = "logs" | "all-logs" | "events" | "packets";
 
 /** Where a feed stands when it does not follow: the first row shown, as an item's number and a row of that item. */
 export interface Anchor {
@@ -78,6 +97,7 @@ export interface Paragraph {
   /** Blanks count: broken at the edge, not between words. */
   readonly verbatim?: boolean;
 }
+export type InputTarget = "filter" | "search" | "event-filter";
 
 export type Modal =
   /** Something to read, scroll and copy. */
@@ -116,7 +136,7 @@ export type Modal =
   /** Typing into the filter of the table or the search of a log. */
   | {
       readonly type: "input";
-      readonly target: "filter" | "search";
+      readonly target: InputTarget;
       readonly input: TextInput;
       readonly before: string;
     };
@@ -131,7 +151,22 @@ export interface Toast {
   readonly times: number;
 }
 
-export const sortKeys = ["file", "id", "state", "port", "wakes", "last", "p50", "memory", "error"] as const;
+export const sortKeys = [
+  "file",
+  "id",
+  "state",
+  "age",
+  "port",
+  "wakes",
+  "exits",
+  "last",
+  "p50",
+  "p95",
+  "cpu",
+  "memory",
+  "packets",
+  "error",
+] as const;
 export type SortKey = (typeof sortKeys)[number];
 
 export interface TableState {
@@ -142,6 +177,8 @@ export interface TableState {
   readonly sort: SortKey;
   readonly reversed: boolean;
   readonly filter: string;
+  /** Functions whose instances are shown below them. */
+  readonly expanded: ReadonlySet<string>;
 }
 
 export interface Ui {
@@ -156,6 +193,11 @@ export interface Ui {
   readonly help: boolean;
   readonly table: TableState;
   readonly scroll: Readonly<Record<ScrollArea, number>>;
+  readonly lists: Readonly<Record<ListArea, ListState>>;
+  /** Wakes, invocations and packets of the selected function alone, or of all. */
+  readonly onlySelected: Readonly<Record<ListArea | "packets", boolean>>;
+  /** What the events are filtered by. */
+  readonly eventFilter: string;
   readonly feeds: Readonly<Record<FeedArea, Feed>>;
   readonly wrap: boolean;
   readonly times: boolean;

@@ -4,20 +4,20 @@ import type { Line } from "../format/line.ts";
 import type { ConsoleState, ScrollArea } from "../store/types.ts";
 import { configLines } from "./config.ts";
 import { detailLines } from "./detail.ts";
-import { engineLines } from "./engine.ts";
 import { helpLines } from "./help.ts";
-import { wakesLines } from "./wakes.ts";
+import { networkLines } from "./network.ts";
+import { systemLines } from "./system.ts";
 
 export function contentLines(state: ConsoleState, area: ScrollArea, width: number): readonly Line[] {
   switch (area) {
     case "detail":
       return detailLines(state, width);
-    case "wakes":
-      return wakesLines(state, width);
-    case "engine":
-      return engineLines(state, width);
+    case "system":
+      return systemLines(state, width);
     case "config":
       return configLines(state, width);
+    case "network":
+      return networkLines(state, width);
     case "help":
       return helpLines(state.ui.keymap, width);
     default:

@@ -1,24 +1,16 @@
 /** Everything known about one function. */
-import type { PublicFunctionConfig, ReadyRule } from "../../protocol/config.ts";
-import { assertNever } from "../../protocol/errors.ts";
 import type { FunctionView, LatencyView } from "../../protocol/views.ts";
-import { sparkline } from "../components/sparkline.ts";
 import { emptyLine, line, span } from "../format/line.ts";
 import type { Line, Span } from "../format/line.ts";
-import {
-  formatBytes,
-  formatClock,
-  formatCount,
-  formatDeclaredMs,
-  formatMs,
-  plural,
-} from "../format/units.ts";
+import { formatAge, formatBytes, formatClock, formatCount, formatMs, plural } from "../format/units.ts";
 import { fit } from "../format/width.ts";
 import { selectedFunction, shownData } from "../store/select.ts";
-import type { WakeRecord } from "../store/data.ts";
+import type { Data } from "../store/data.ts";
+import { declaredLines } from "./detail-config.ts";
+import { errorSection, stepSection, wakeSection } from "./detail-history.ts";
 import type { ConsoleState } from "../store/types.ts";
 import { activityLooks, stateLooks } from "../theme/states.ts";
-import { blockWidth, errorLines, field, heading, labelWidth, sideBySide } from "./blocks.ts";
+import { blockWidth, errorLines, field, heading, sideBySide } from "./blocks.ts";
 import { nothingYet } from "./empty.ts";
 
 function stateSpans(fn: FunctionView): Span[] {
@@ -31,19 +23,22 @@ function stateSpans(fn: FunctionView): Span[] {
   ];
 }
 
+/** Narrower than other labels: five columns of figures follow. */
+const latencyLabel = 9;
+
 /** The figures of restores and wakes under one another. */
 function latencyLines(fn: FunctionView): readonly Line[] {
-  const row = (name: string, { lastMs, p50Ms, p99Ms, count }: LatencyView): Line =>
+  const row = (name: string, { lastMs, p50Ms, p95Ms, p99Ms, count }: LatencyView): Line =>
     line(
-      span(`  ${name.padEnd(labelWidth)}`, "dim"),
-      ...[lastMs, p50Ms, p99Ms].map((ms) =>
+      span(`  ${name.padEnd(latencyLabel)}`, "dim"),
+      ...[lastMs, p50Ms, p95Ms, p99Ms].map((ms) =>
         span(fit(formatMs(ms), 9, "right"), ms === null ? "dim" : "text"),
       ),
       span(fit(formatCount(count), 7, "right"), "dim"),
     );
-  const titles = ["last", "median", "p99"].map((title) => fit(title, 9, "right")).join("");
+  const titles = ["last", "median", "p95", "p99"].map((title) => fit(title, 9, "right")).join("");
   return [
-    line(span(`  ${"LATENCY".padEnd(labelWidth)}${titles}${fit("of", 7, "right")}`, "heading")),
+    line(span(`  ${"LATENCY".padEnd(latencyLabel)}${titles}${fit("of", 7, "right")}`, "heading")),
     row("restore", fn.restore),
     row("wake", fn.wake),
   ];
@@ -60,38 +55,15 @@ function instanceLines(fn: FunctionView, width: number): readonly Line[] {
   });
 }
 
-/** Where the time of the last wake went. */
-function wakeLines(wakes: readonly WakeRecord[], budgetMs: number, width: number): readonly Line[] {
-  const last = wakes.at(-1);
-  if (last === undefined) return [];
-  const restores = wakes.flatMap((wake) => wake.restoreMs ?? []);
-  const rest =
-    last.restoreMs === null
-      ? ""
-      : `: restore ${formatMs(last.restoreMs)} + hand-over ${formatMs(last.totalMs - last.restoreMs)}`;
-  const lines = [...field("last wake", `${formatMs(last.totalMs)} from ${last.tier}${rest}`, width)];
-  if (restores.length > 1) {
-    const size = Math.min(restores.length, 24, width - 40);
-    lines.push(
-      ...field(
-        "restores",
-        [
-          span(sparkline(restores, size, Math.max(budgetMs, ...restores)), "calm"),
-          span(`  last ${size}, budget ${formatMs(budgetMs)}`, "dim"),
-        ],
-        width,
-      ),
-    );
-  }
-  return lines;
-}
-
-function live(fn: FunctionView, wakes: readonly WakeRecord[], width: number): readonly Line[] {
+function live(fn: FunctionView, data: Data, width: number): readonly Line[] {
   const { snapshot } = fn;
+  const nowMs = data.figures?.atMs ?? null;
+  const known = data.figures?.functions.get(fn.id) ?? null;
   const counts = [
     plural(fn.wakes, "wake"),
     plural(fn.coldStarts, "cold start"),
     plural(fn.exits, "exit"),
+    ...(known === null || known.wakesFailed === 0 ? [] : [plural(known.wakesFailed, "failed wake")]),
     `${fn.violations} over budget`,
   ];
   return [
@@ -99,11 +71,22 @@ function live(fn: FunctionView, wakes: readonly WakeRecord[], width: number): re
     ...field("state", stateSpans(fn), width),
     ...instanceLines(fn, width),
     ...field("port", fn.triggerPort === null ? "none declared" : String(fn.triggerPort), width),
-    ...field("connections", `${fn.openConnections} open`, width),
+    ...field("connections", `${fn.openConnections} open${connectionsNote(fn)}`, width),
+    ...field(
+      "prepared",
+      fn.prepared === 0 ? "no wake is prepared" : `${plural(fn.prepared, "wake")} ahead`,
+      width,
+    ),
+    ...(known === null || known.totals.packets === 0
+      ? []
+      : field(
+          "packets",
+          `${formatCount(known.totals.packets)}, ${formatBytes(known.totals.bytes)}, ${plural(known.totals.syns, "connection")}, ${known.totals.drops} dropped`,
+          width,
+        )),
     ...field("so far", counts.join(", "), width),
     emptyLine,
     ...latencyLines(fn),
-    ...wakeLines(wakes, fn.config.restoreBudgetMs, width),
     emptyLine,
     heading("SNAPSHOT"),
     ...(snapshot === null
@@ -111,7 +94,7 @@ function live(fn: FunctionView, wakes: readonly WakeRecord[], width: number): re
       : [
           ...field(
             "image",
-            `${formatBytes(snapshot.sizeBytes)}, ${snapshot.golden ? "golden" : "of this sleep"}`,
+            `${formatBytes(snapshot.sizeBytes)}, ${snapshot.golden ? "golden: every wake starts from it" : "of its last sleep"}`,
             width,
           ),
           ...field(
@@ -119,7 +102,11 @@ function live(fn: FunctionView, wakes: readonly WakeRecord[], width: number): re
             `${snapshot.image === "mapped" ? "mapped" : "read page by page"}: ${snapshot.imageReason}`,
             width,
           ),
-          ...field("taken", `${formatClock(snapshot.atMs)}, dump ${formatMs(snapshot.dumpMs)}`, width),
+          ...field(
+            "taken",
+            `${formatClock(snapshot.atMs)}${nowMs === null ? "" : `, ${formatAge(nowMs - snapshot.atMs)} ago`}, dump ${formatMs(snapshot.dumpMs)}`,
+            width,
+          ),
           ...field(
             "trials",
             snapshot.trialMs === null ? "none" : `${formatMs(snapshot.trialMs)} median`,
@@ -129,59 +116,29 @@ function live(fn: FunctionView, wakes: readonly WakeRecord[], width: number): re
   ];
 }
 
-function readyText(rule: ReadyRule): string {
-  switch (rule.kind) {
-    case "handshake":
-      return "READY over the handshake socket";
-    case "port":
-      return "listens on its port";
-    case "http":
-      return `answers GET ${rule.path}`;
-    default:
-      return assertNever(rule);
-  }
-}
-
-function declared(config: PublicFunctionConfig, width: number): readonly Line[] {
-  const { idle } = config;
-  const user = config.user === null ? "as the engine" : `${config.user.name} (${config.user.uid})`;
-  const rows: readonly (readonly [string, string])[] = [
-    ["command", config.command.join(" ")],
-    ["cwd", config.cwd],
-    ["user", config.privileged ? `${user}, PRIVILEGED` : user],
-    [
-      "env",
-      config.envNames.length === 0 ? "nothing declared" : `${config.envNames.join(", ")} (values hidden)`,
-    ],
-    ["memory limit", config.memoryLimitBytes === null ? "none" : formatBytes(config.memoryLimitBytes)],
-    ["ready", `${readyText(config.ready)}, within ${formatDeclaredMs(config.readyTimeoutMs)}`],
-    ["start", config.start],
-    ["sleep", config.sleep === "keep" ? "keep: every sleep keeps memory" : "golden: always the first image"],
-    [
-      "idle",
-      `suspend after ${formatDeclaredMs(idle.suspendAfterMs)}, snapshot after ${formatDeclaredMs(idle.snapshotAfterMs)}${idle.reclaim ? "; suspended, its memory goes to swap" : ""}`,
-    ],
-    ["connections", `${config.connections}${idle.ignoreOpen ? ", idle open ones ignored" : ""}`],
-    ["budget", `${formatDeclaredMs(config.restoreBudgetMs)}, then ${config.onViolation}`],
-    ["restore fails", config.onRestoreFailure === "fail" ? "fail" : "start cold"],
-    [
-      "warm-up",
-      config.warmup.length === 0
-        ? "none"
-        : config.warmup.map(({ method, path }) => `${method} ${path}`).join(", "),
-    ],
-    ["stop", `${config.stopSignal}, then SIGKILL after ${formatDeclaredMs(config.stopTimeoutMs)}`],
-  ];
-  return [heading("DECLARED"), ...rows.flatMap(([label, value]) => field(label, value, width))];
+/** What open connections mean for its sleep. */
+function connectionsNote({ openConnections, config, state }: FunctionView): string {
+  if (openConnections === 0 || state !== "Running") return "";
+  return config.idle.ignoreOpen ? ", which do not keep it awake" : ", which keep it awake";
 }
 
 export function detailLines(state: ConsoleState, width: number): readonly Line[] {
   const fn = selectedFunction(state);
   if (fn === null) return nothingYet("No function selected.", "Move in the table to choose one.");
-  const wakes = shownData(state).wakesByFunction.get(fn.id) ?? [];
+  const data = shownData(state);
+  const wakes = data.wakesByFunction.get(fn.id) ?? [];
+  const history = data.history.get(fn.id) ?? [];
   const block = blockWidth(width);
   const error = fn.lastError === null ? [] : [...errorLines(fn.lastError, width), emptyLine];
-  return [...error, ...sideBySide(live(fn, wakes, block), declared(fn.config, block), width)];
+  return [
+    ...error,
+    ...sideBySide(live(fn, data, block), declaredLines(fn.config, block), width),
+    emptyLine,
+    ...wakeSection(fn, wakes, width),
+    emptyLine,
+    ...stepSection(history, width),
+    ...errorSection(fn, history, width),
+  ];
 }
 
 /** For the rule above the pane. */

@@ -1,6 +1,7 @@
 /** What stands where nothing is yet: what it means, and what to do. */
 import { emptyLine, line, span } from "../format/line.ts";
 import type { Line } from "../format/line.ts";
+import { parseFilter } from "../store/filter.ts";
 import { shownData } from "../store/select.ts";
 import type { ConsoleState } from "../store/types.ts";
 import { truncateStart } from "../format/width.ts";
@@ -23,10 +24,13 @@ export function noFunctions(state: ConsoleState, width: number): readonly Line[]
   ];
 }
 
-export function nothingFound(filter: string): readonly Line[] {
+export function nothingFound(text: string): readonly Line[] {
+  const filter = parseFilter(text);
   return [
     emptyLine,
-    line("  No function matches ", span(filter, "strong"), "."),
+    filter.kind === "broken"
+      ? line("  ", span(text, "strong"), " is no regular expression: ", span(filter.why, "bad"))
+      : line("  No function matches ", span(text, "strong"), "."),
     line(
       "  ",
       span("/", "key"),

@@ -8,6 +8,7 @@ import { sanitize } from "../format/sanitize.ts";
 import { textWidth, wrapWords } from "../format/width.ts";
 import { startOf } from "../store/feed.ts";
 import type { FeedSource } from "../store/feed.ts";
+import { matchesFilter, parseFilter } from "../store/filter.ts";
 import { shownData } from "../store/select.ts";
 import type { ConsoleState } from "../store/types.ts";
 import { stateLooks } from "../theme/states.ts";
@@ -67,8 +68,25 @@ export function eventLines(event: EngineEvent, width: number, wrap: boolean): re
   ];
 }
 
-export function eventSource(state: ConsoleState, width: number): FeedSource {
+let memo: { events: readonly EngineEvent[]; filter: string; found: readonly EngineEvent[] } | null = null;
+
+/** The events that the filter lets through, by function and by text. */
+export function shownEvents(state: ConsoleState): readonly EngineEvent[] {
   const { events } = shownData(state);
+  const text = state.ui.eventFilter;
+  const filter = parseFilter(text);
+  if (filter.kind === "none") return events;
+  if (memo?.events === events && memo.filter === text) return memo.found;
+  const found = events.filter((event) => {
+    const { id, text: rest } = textOf(event);
+    return matchesFilter(filter, { name: id, rest: `${rest} ${eventLevel(event)} ${event.type}` });
+  });
+  memo = { events, filter: text, found };
+  return found;
+}
+
+export function eventSource(state: ConsoleState, width: number): FeedSource {
+  const events = shownEvents(state);
   return {
     count: events.length,
     numberAt: (index) => events[index]?.seq ?? 0,
@@ -80,7 +98,9 @@ export function eventSource(state: ConsoleState, width: number): FeedSource {
 }
 
 export function eventsLines(state: ConsoleState, width: number, height: number): readonly Line[] {
-  const { events } = shownData(state);
+  const events = shownEvents(state);
+  if (events.length === 0 && state.ui.eventFilter !== "")
+    return nothingYet(`No event matches ${state.ui.eventFilter}.`, "/ changes the filter, Esc removes it.");
   if (events.length === 0)
     return nothingYet("Nothing has happened yet.", "Every step of a function appears here.");
   const start = startOf(eventSource(state, width), state.ui.feeds.events, height);
@@ -106,5 +126,12 @@ export function eventsTitle(state: ConsoleState): Line {
     span("events  ", "strong"),
     state.ui.feeds.events.follow ? span("following", "good") : span("standing still", "warn"),
     span(`  ${formatCount(shownData(state).events.length)} kept`, "dim"),
+    ...(state.ui.eventFilter === ""
+      ? []
+      : [
+          span("  filter ", "dim"),
+          span(state.ui.eventFilter, "strong"),
+          span(` ${formatCount(shownEvents(state).length)}`, "dim"),
+        ]),
   );
 }

@@ -4,14 +4,16 @@ import { line, span } from "../format/line.ts";
 import type { Line } from "../format/line.ts";
 import { plural } from "../format/units.ts";
 import type { Layout } from "../store/layout.ts";
-import { focusedArea, shownData, tableRows } from "../store/select.ts";
+import { displayRows, focusedArea, shownData } from "../store/select.ts";
 import type { ConsoleState, ScrollArea } from "../store/types.ts";
 import { contentLines } from "./content.ts";
 import { detailTitle } from "./detail.ts";
 import { eventsLines, eventsTitle, recentEvents } from "./events.ts";
 import { functionsLines, tableNote } from "./functions.ts";
+import { invocationsLines, invocationsTitle } from "./invocations.ts";
 import { logLines, logTitle } from "./logs.ts";
-import { wakesTitle } from "./wakes.ts";
+import { packetsLines, packetsTitle } from "./packets.ts";
+import { wakesLines, wakesTitle } from "./wakes.ts";
 
 function scrolled(state: ConsoleState, area: ScrollArea, width: number, height: number): readonly Line[] {
   const lines = contentLines(state, area, width);
@@ -37,8 +39,13 @@ export function mainLines(state: ConsoleState, { columns, main }: Layout): reado
     case "events":
       return titled(eventsTitle(state), eventsLines(state, columns, inner), columns);
     case "wakes":
-      return titled(wakesTitle(state), scrolled(state, "wakes", columns, inner), columns);
-    case "engine":
+      return titled(wakesTitle(state), wakesLines(state, columns, main), columns);
+    case "invocations":
+      return titled(invocationsTitle(state), invocationsLines(state, columns, main), columns);
+    case "packets":
+      return titled(packetsTitle(state), packetsLines(state, columns, inner), columns);
+    case "system":
+    case "network":
     case "config":
       return area.type === "scroll" ? scrolled(state, area.area, columns, main) : [];
   }
@@ -47,7 +54,7 @@ export function mainLines(state: ConsoleState, { columns, main }: Layout): reado
 /** Rows of the table that are out of sight. */
 function hiddenNote(state: ConsoleState, { main }: Layout): Line {
   const { offset } = state.ui.table;
-  const below = Math.max(0, tableRows(state).length - offset - Math.max(0, main - 1));
+  const below = Math.max(0, displayRows(state).length - offset - Math.max(0, main - 1));
   const parts = [...(offset > 0 ? [`↑${offset}`] : []), ...(below > 0 ? [`↓${below}`] : [])];
   return tableNote(state, parts.join(" "));
 }

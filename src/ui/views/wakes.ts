@@ -1,25 +1,23 @@
-/** Every wake with its times: why was the last one slow? Newest first. */
+/** Every wake, newest first, and where the time of the selected one went: why was it slow? */
+import type { NumberedWake } from "../../protocol/wakes.ts";
+import { ruleLine } from "../components/rule.ts";
+import { fitColumns, headerLine, rowLine } from "../components/table.ts";
+import type { Column } from "../components/table.ts";
 import { line, span } from "../format/line.ts";
 import type { Line, Span } from "../format/line.ts";
-import { headerLine, rowLine, fitColumns } from "../components/table.ts";
-import type { Column } from "../components/table.ts";
 import { formatClock, formatMs, unknown } from "../format/units.ts";
+import { listedWakes, listRoom, selectedIndex } from "../store/lists.ts";
 import { shownData } from "../store/select.ts";
-import type { WakeRecord } from "../store/data.ts";
 import type { ConsoleState } from "../store/types.ts";
 import { nothingYet } from "./empty.ts";
+import { wakeDetailLines } from "./waterfall.ts";
 
 /** Restore as a thick stroke, the rest of the wake as a thin one, the budget a stroke across both. */
-function barSpans(
-  wake: WakeRecord,
-  budgetMs: number | null,
-  scaleMs: number,
-  width: number,
-): readonly Span[] {
+function barSpans(wake: NumberedWake, scaleMs: number, width: number): readonly Span[] {
   const cells = (ms: number): number => Math.round((Math.max(0, ms) / scaleMs) * width);
   const restore = Math.min(width, cells(wake.restoreMs ?? 0));
   const total = Math.min(width, Math.max(restore, cells(wake.totalMs), 1));
-  const mark = budgetMs === null ? -1 : Math.min(width - 1, cells(budgetMs));
+  const mark = Math.min(width - 1, cells(wake.budgetMs));
   const parts: Span[] = [];
   for (let cell = 0; cell < width; cell += 1) {
     if (cell === mark) parts.push(span("┆", "warn"));
@@ -30,24 +28,20 @@ function barSpans(
   return parts;
 }
 
-export function wakesLines(state: ConsoleState, width: number): readonly Line[] {
-  const { wakes, view } = shownData(state);
-  if (wakes.length === 0) {
-    return nothingYet(
-      "No function has been woken yet.",
-      "Connect to the port of a sleeping function, or press W on it.",
-    );
-  }
-  const budgets = new Map(view?.functions.map((fn) => [fn.id, fn.config.restoreBudgetMs]));
-  const shown = wakes.toReversed();
-  // One cold start of seconds must not flatten the restores: the scale is that of nine wakes in ten.
-  const ordered = shown.map((wake) => wake.totalMs).toSorted((a, b) => a - b);
-  const scale = Math.max(
-    1,
-    ...Array.from(budgets.values(), (budget) => budget * 1.25),
-    ordered[Math.floor((ordered.length - 1) * 0.9)] ?? 1,
-  );
-  const columns: readonly Column<WakeRecord>[] = [
+function resultSpan({ error, overBudget }: NumberedWake, width: number): Span {
+  if (error !== null) return span(`✗ ${error.length + 2 > width ? error.replace(/^AE_/, "") : error}`, "bad");
+  return overBudget ? span("! over budget", "warn") : span("ok", "dim");
+}
+
+/** One cold start of seconds must not flatten the restores: the scale is that of nine wakes in ten. */
+function scaleOf(wakes: readonly NumberedWake[]): number {
+  const ordered = wakes.map(({ totalMs }) => totalMs).toSorted((a, b) => a - b);
+  const budgets = wakes.map(({ budgetMs }) => budgetMs * 1.25);
+  return Math.max(1, ...budgets, ordered[Math.floor((ordered.length - 1) * 0.9)] ?? 1);
+}
+
+function wakeColumns(scaleMs: number, width: number): readonly Column<NumberedWake>[] {
+  const columns: readonly Column<NumberedWake>[] = [
     {
       id: "time",
       title: "TIME",
@@ -85,25 +79,83 @@ export function wakesLines(state: ConsoleState, width: number): readonly Line[] 
       cell: (wake) => span(formatMs(wake.totalMs)),
     },
     {
+      id: "result",
+      title: "RESULT",
+      width: width < 116 ? 13 : 24,
+      align: "left",
+      rank: 4.5,
+      cell: (wake, size) => resultSpan(wake, size),
+    },
+    {
       id: "bar",
-      title: `0 – ${formatMs(scale)}`,
+      title: `0 – ${formatMs(scaleMs)}`,
       width: 10,
       align: "left",
       rank: 5,
-      cell: (wake, size) => barSpans(wake, budgets.get(wake.functionId) ?? null, scale, Math.min(size, 60)),
+      cell: (wake, size) => barSpans(wake, scaleMs, Math.min(size, 60)),
     },
   ];
-  const fitted = fitColumns(columns, width - 1, 2);
-  return [headerLine(fitted, "  ", null), ...shown.map((wake) => rowLine(fitted, wake, [span("  ")], false))];
+  return fitColumns(columns, width - 1, 2);
+}
+
+export function wakesLines(state: ConsoleState, width: number, main: number): readonly Line[] {
+  const wakes = listedWakes(state);
+  if (wakes.length === 0) {
+    const id = state.ui.onlySelected.wakes ? state.ui.table.selectedId : null;
+    return nothingYet(
+      id === null ? "No function has been woken yet." : `${id} has not been woken yet.`,
+      id === null
+        ? "Connect to the port of a sleeping function, or press W on it."
+        : "a shows the wakes of all functions.",
+    );
+  }
+  const { list, detail } = listRoom(main);
+  const { offset } = state.ui.lists.wakes;
+  const index = selectedIndex(state, "wakes");
+  const columns = wakeColumns(scaleOf(wakes), width);
+  const shown = wakes.slice(offset, offset + Math.max(0, list - 1));
+  const rows = shown.map((wake, row) => {
+    const isSelected = offset + row === index;
+    return rowLine(columns, wake, [span(isSelected ? "▌ " : "  ", "accent")], isSelected);
+  });
+  const selected = wakes[index];
+  if (selected === undefined) return [headerLine(columns, "  ", null), ...rows];
+  const { wakesByFunction, view } = shownData(state);
+  const own = wakesByFunction.get(selected.functionId) ?? [];
+  const fn = view?.functions.find(({ id }) => id === selected.functionId);
+  return [
+    headerLine(columns, "  ", null),
+    ...rows,
+    wakeRule(selected, own, width),
+    ...wakeDetailLines(selected, {
+      own,
+      image: fn?.snapshot?.image ?? null,
+      width,
+      rows: Math.max(detail, main - 3 - rows.length),
+    }),
+  ];
+}
+
+function wakeRule(wake: NumberedWake, own: readonly NumberedWake[], width: number): Line {
+  const isLast = own.at(-1)?.seq === wake.seq;
+  const which = isLast ? " last wake" : ` wake at ${formatClock(wake.atMs)}`;
+  return ruleLine(
+    line(span(wake.functionId, "strong"), span(which, "dim"), span(`  ${formatMs(wake.totalMs)}`, "strong")),
+    line(),
+    width,
+  );
 }
 
 export function wakesTitle(state: ConsoleState): Line {
-  const { wakes } = shownData(state);
+  const wakes = listedWakes(state);
   const late = wakes.filter((wake) => wake.overBudget).length;
+  const failed = wakes.filter((wake) => wake.error !== null).length;
+  const who = state.ui.onlySelected.wakes ? `of ${state.ui.table.selectedId ?? ""}` : "of all functions";
   return line(
-    span("wakes", "strong"),
-    span(`  the last ${wakes.length}  `, "dim"),
+    span("wakes ", "strong"),
+    span(`${who}, the last ${wakes.length}  `, "dim"),
     span(late === 0 ? "none over budget" : `${late} over budget`, late === 0 ? "good" : "warn"),
+    ...(failed === 0 ? [] : [span(`  ${failed} failed`, "bad")]),
     span("   ━ restore  ─ the rest  ┆ budget", "dim"),
   );
 }

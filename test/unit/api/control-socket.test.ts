@@ -8,6 +8,7 @@ import { connectToEngine } from "../../../src/client/control-client.ts";
 import { ControlRequests } from "../../../src/client/control-requests.ts";
 import { startControlServer } from "../../../src/engine/api/server.ts";
 import type { ControlServer } from "../../../src/engine/api/server.ts";
+import type { TapMessage } from "../../../src/protocol/tap.ts";
 import type { StreamMessage } from "../../../src/protocol/control.ts";
 import { AetherError } from "../../../src/protocol/errors.ts";
 import { FakeCore } from "../../helpers/fake-core.ts";
@@ -208,15 +209,73 @@ describe("stream", () => {
     const seen: StreamMessage[] = [];
     const late: StreamMessage[] = [];
     connection.subscribe((message) => void seen.push(message));
-    await until(() => seen.length >= 4);
-    expect(seen.map((message) => message.type)).toEqual(["hello", "state", "event", "logs"]);
+    await until(() => seen.length >= 5);
+    const types = seen.map((message) => message.type);
+    expect(types).toEqual(["hello", "state", "event", "logs", "invocations"]);
     connection.subscribe((message) => void late.push(message));
     expect(late.map((message) => message.type)).toEqual(["hello", "state"]);
     core.eventLog.append({ type: "notice", functionId: null, text: "after" });
     core.store.append("other", "stderr", "new line");
-    await until(() => seen.length >= 6 && late.length >= 4);
+    await until(() => seen.length >= 7 && late.length >= 4);
     expect(late.slice(2)).toMatchObject([{ event: { text: "after" } }, { lines: [{ text: "new line" }] }]);
     expect(core.listenerCount).toBe(1);
+  });
+
+  test("a tap brings packets until its reader leaves, and then ends in the engine too", async ({
+    expect,
+  }) => {
+    const { core, path } = await rig();
+    const packet = { atMs: 1.5, interface: "lo", lengthBytes: 74, summary: "TCP [S]" };
+    core.onTap = () => [{ type: "packets", packets: [packet], dropped: 3 }];
+    await using connection = await connectToEngine({
+      engineName: "test",
+      mode: "attached",
+      socketPath: path,
+    });
+    const seen: TapMessage[] = [];
+    const stop = new AbortController();
+    const tap = connection.tap({ port: 8080, interface: null }, stop.signal, (message) => seen.push(message));
+    await until(() => seen.length > 0);
+    expect(seen).toEqual([{ type: "packets", packets: [packet], dropped: 3 }]);
+    expect(core.calls).toEqual(["tap 8080"]);
+    stop.abort();
+    await tap;
+    await until(() => core.calls.includes("tap ended"));
+  });
+
+  test("a tap that cannot begin is refused with its error", async ({ expect }) => {
+    const { core, path } = await rig();
+    core.onTap = () => {
+      throw new AetherError("AE_XSK_PERMISSION", "packets cannot be captured");
+    };
+    await using connection = await connectToEngine({
+      engineName: "test",
+      mode: "attached",
+      socketPath: path,
+    });
+    const tap = connection.tap({ port: null, interface: null }, AbortSignal.timeout(5_000), () => undefined);
+    await expect(tap).rejects.toMatchObject({ code: "AE_XSK_PERMISSION" });
+  });
+
+  test("invocations come to consoles alone: the last ones, then those that begin and end", async ({
+    expect,
+  }) => {
+    const { core, path } = await rig();
+    await using connection = await connectToEngine({
+      engineName: "test",
+      mode: "attached",
+      socketPath: path,
+    });
+    const seen: string[] = [];
+    connection.subscribe((message) => {
+      if (message.type === "invocations") seen.push(...message.records.map(({ status }) => status));
+    });
+    await until(() => seen.length === 1);
+    const [record] = core.invocations(null);
+    if (record === undefined) throw new Error("no record");
+    core.emit({ type: "invocations", records: [{ ...record, status: "running" }] });
+    await until(() => seen.length === 2);
+    expect(seen).toEqual(["ok", "running"]);
   });
 
   test("the engine's end in order closes with null, and a reader that leaves is forgotten", async ({

@@ -6,7 +6,7 @@ import type { LogLine, StreamMessage } from "../../../src/protocol/control.ts";
 import type { EngineEvent } from "../../../src/protocol/events.ts";
 import { FakeCore } from "../../helpers/fake-core.ts";
 
-const all = { state: true, events: true, logs: "*" } as const;
+const all = { state: true, events: true, logs: "*", invocations: true } as const;
 const view = new FakeCore().view();
 const event = (seq: number): CoreChange => ({
   type: "event",
@@ -111,7 +111,7 @@ describe("StreamQueue", () => {
   });
 
   test("takes only what the filter asks for", ({ expect }) => {
-    const queue = new StreamQueue({ filter: { state: false, events: false, logs: "a" } });
+    const queue = new StreamQueue({ filter: { state: false, events: false, logs: "a", invocations: false } });
     queue.push({ type: "state", state: view });
     queue.push(event(0));
     queue.push(logs([1], "x", "b"));

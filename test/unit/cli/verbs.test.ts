@@ -39,7 +39,7 @@ describe("reading verbs", () => {
         image: null,
         wakes: 3,
         coldStarts: 1,
-        restore: { count: 3, lastMs: 8.25, p50Ms: 8.5, p99Ms: 12 },
+        restore: { count: 3, lastMs: 8.25, p50Ms: 8.5, p95Ms: 11, p99Ms: 12 },
         lastError: null,
       },
       expect.objectContaining({ id: "other", instances: [] }),

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { AetherConfig, FunctionConfig } from "../../../src/protocol/config.ts";
+import { fieldChanges } from "../../../src/engine/config/changes.ts";
 import { diffConfig, needsReplacement } from "../../../src/engine/config/diff.ts";
 
 const base: FunctionConfig = {
@@ -142,5 +143,40 @@ describe("diffConfig", () => {
         expect(diffConfig(next, next).changed).toEqual([]);
       }),
     );
+  });
+});
+
+describe("what a reload changed, for people", () => {
+  const changesOf = (next: FunctionConfig, engine: Partial<AetherConfig["engine"]> = {}) => {
+    const [before, read] = [config([base]), config([next], engine)];
+    // The folder of snapshots stays until the engine is started anew.
+    const inForce = { ...read.engine, snapshotDir: before.engine.snapshotDir };
+    return fieldChanges(diffConfig(before, read), before.engine, read.engine, inForce);
+  };
+
+  it("names fields as in the file, parts of mappings by themselves, and says what it took", () => {
+    const next = { ...base, idle: { ...base.idle, suspendAfterMs: 5 }, restoreBudgetMs: 40 };
+    expect(changesOf(next, { snapshotDir: "/var/x", restoreBudgetMs: 40 })).toEqual([
+      { functionId: null, field: "snapshot_dir", from: "/dev/shm", to: "/var/x", effect: "next-start" },
+      { functionId: null, field: "restore_budget_ms", from: "15", to: "40", effect: "at-once" },
+      { functionId: "a", field: "idle.suspend_after_ms", from: "1", to: "5", effect: "at-once" },
+      { functionId: "a", field: "restore_budget_ms", from: "15", to: "40", effect: "at-once" },
+    ]);
+  });
+
+  it("never tells a value of env, nor a header or body of a warm-up request", () => {
+    const request = {
+      method: "GET",
+      path: "/",
+      body: "geheim",
+      compare: "answer",
+      ignoreHeaders: [],
+    } as const;
+    const warmup = [{ ...request, headers: { authorization: "geheim" } }];
+    const text = JSON.stringify(changesOf({ ...base, env: { A: "geheim" }, warmup }));
+    expect(text).not.toContain("geheim");
+    expect(text).toContain("hidden, another value");
+    expect(text).toContain("1 requests");
+    expect(JSON.stringify(changesOf({ ...base, env: { A: "1", B: "geheim" } }))).toContain('"to":"A, B"');
   });
 });

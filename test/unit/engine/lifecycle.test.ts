@@ -163,7 +163,7 @@ describe("Backoff", () => {
 describe("LatencyWindow", () => {
   it("gives the quantiles of a bounded window and the count of all", () => {
     const window = new LatencyWindow();
-    expect(window.view()).toEqual({ count: 0, lastMs: null, p50Ms: null, p99Ms: null });
+    expect(window.view()).toEqual({ count: 0, lastMs: null, p50Ms: null, p95Ms: null, p99Ms: null });
     for (let value = 1; value <= 1000; value++) window.add(value);
     const view = window.view();
     expect(view.count).toBe(1000);

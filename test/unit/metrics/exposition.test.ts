@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, onTestFinished, test } from "vitest";
+import { unparsedReasons } from "../../../src/protocol/unparsed-reasons.ts";
 import { exposition } from "../../../src/engine/metrics/exposition.ts";
 import { families } from "../../../src/engine/metrics/families.ts";
 import type { Scrape } from "../../../src/engine/metrics/families.ts";
@@ -36,7 +37,17 @@ function scrapeOf(): Scrape {
   });
   region.setFunction(recordOf(hello, { packets: 12, bytes: 3400 }, tally));
   region.setFunction(recordOf(fakeFunction("portless", { triggerPort: null }), { position: 1 }));
-  region.setInterfaces([{ name: "lo", packets: 5, bytes: 600, syns: 1, drops: 2 }]);
+  region.setInterfaces([
+    {
+      name: "lo",
+      packets: 5,
+      bytes: 600,
+      syns: 1,
+      drops: 2,
+      redirected: 0,
+      unparsed: unparsedReasons.map(() => 0),
+    },
+  ]);
   region.countError("AE_EARLY_EXIT", true);
   region.flush();
   return { snapshot: reader.read(), heartbeatAgeMs: 50, openFds: 33 };

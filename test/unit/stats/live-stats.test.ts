@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, onTestFinished, test } from "vitest";
 import { withLiveStats } from "../../../src/client/live-stats.ts";
-import type { StreamMessage } from "../../../src/protocol/control.ts";
+import type { ConsoleMessage } from "../../../src/client/connection.ts";
 import { StatsReader } from "../../../src/protocol/stats-reader.ts";
 import type { EngineView } from "../../../src/protocol/views.ts";
 import { asleep, fakeFunction } from "../../helpers/fake-engine-views.ts";
@@ -25,10 +25,10 @@ function setUp() {
   if (reader === null) throw new Error("no region");
   const live = withLiveStats(engine, reader);
   const states: EngineView[] = [];
-  const others: StreamMessage["type"][] = [];
+  const others: ConsoleMessage["type"][] = [];
   live.subscribe((message) => {
     if (message.type === "state") states.push(message.state);
-    else others.push(message.type);
+    else if (message.type !== "figures") others.push(message.type);
   });
   onTestFinished(async () => {
     await live[Symbol.asyncDispose]();

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, onTestFinished, test } from "vitest";
+import { unparsedReasons } from "../../../src/protocol/unparsed-reasons.ts";
 import { StatsRecorder } from "../../../src/engine/stats/recorder.ts";
 import { noTraffic } from "../../../src/engine/stats/traffic.ts";
 import type { TrafficSource } from "../../../src/engine/stats/traffic.ts";
@@ -70,13 +71,18 @@ describe("the recorder", () => {
     const counts = { packets: 0, bytes: 0, syns: 0, drops: 0 };
     const traffic: TrafficSource = {
       ofPort: (port) => (port === 8080 ? { ...counts } : { packets: 0, bytes: 0, syns: 0, drops: 0 }),
-      interfaces: () => (counts.packets === 0 ? [] : [{ name: "lo", ...counts }]),
+      interfaces: () =>
+        counts.packets === 0
+          ? []
+          : [{ name: "lo", ...counts, redirected: 0, unparsed: unparsedReasons.map(() => 0) }],
     };
     const { reader } = setUp([fakeFunction("hello")], traffic);
     expect(reader.read().interfaces).toEqual([]);
     Object.assign(counts, { packets: 3, bytes: 180, syns: 1 });
     await expect.poll(() => reader.read().functions[0]?.packets, { timeout: 5000 }).toBe(3);
-    expect(reader.read().interfaces).toEqual([{ name: "lo", packets: 3, bytes: 180, syns: 1, drops: 0 }]);
+    expect(reader.read().interfaces).toMatchObject([
+      { name: "lo", packets: 3, bytes: 180, syns: 1, drops: 0 },
+    ]);
     expect(reader.read().totals).toMatchObject({ packets: 3, bytes: 180, syns: 1 });
   });
 

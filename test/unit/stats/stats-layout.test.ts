@@ -1,6 +1,7 @@
 /** The tables of the stats region, and its codec. */
 import fc from "fast-check";
 import { describe, test } from "vitest";
+import { unparsedReasons } from "../../../src/protocol/unparsed-reasons.ts";
 import { errorCodes } from "../../../src/protocol/error-codes.ts";
 import { bucketOf, latencyBoundsMs, latencyBucketCount } from "../../../src/protocol/latency-buckets.ts";
 import { decodeRecord, encodeRecord } from "../../../src/protocol/stats-codec.ts";
@@ -110,7 +111,15 @@ describe("the layout", () => {
 
   test("a text that is too long is cut between characters", ({ expect }) => {
     const view = new DataView(new ArrayBuffer(interfaceLayout.sizeBytes));
-    const values = { name: "ääääääääääää", packets: 0, bytes: 0, syns: 0, drops: 0 };
+    const values = {
+      name: "ääääääääääää",
+      packets: 0,
+      bytes: 0,
+      syns: 0,
+      drops: 0,
+      redirected: 0,
+      unparsed: unparsedReasons.map(() => 0),
+    };
     encodeRecord(interfaceLayout, values, view, 0);
     expect(decodeRecord(interfaceLayout, view, 0).name).toBe("ääääääää");
   });

@@ -18,6 +18,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { describe, onTestFinished, test } from "vitest";
+import { unparsedReasons } from "../../../src/protocol/unparsed-reasons.ts";
 import type { StatsRegion } from "../../../src/engine/stats/stats-region.ts";
 import { headerLayout } from "../../../src/protocol/stats-layout.ts";
 import { livenessOf, silentAfterMs } from "../../../src/protocol/stats-liveness.ts";
@@ -148,7 +149,14 @@ describe("records", () => {
   test("interfaces come and go", ({ expect }) => {
     const path = place();
     const writer = region(path);
-    const counts = { packets: 7, bytes: 700, syns: 1, drops: 0 };
+    const counts = {
+      packets: 7,
+      bytes: 700,
+      syns: 1,
+      drops: 0,
+      redirected: 2,
+      unparsed: unparsedReasons.map((_, index) => index),
+    };
     const names = Array.from({ length: 9 }, (_, index) => `eth${index}`);
     const open = reader(path);
     writer.setInterfaces(names.map((name) => ({ name, ...counts })));

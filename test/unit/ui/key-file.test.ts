@@ -23,12 +23,12 @@ function problems(text: string): { readonly code: string; readonly lines: readon
 
 describe("a key file", () => {
   test("changes what it names, and nothing else", () => {
-    const keymap = parseKeys("kill: K\nsnapshot: [s, C-s]\ntheme: []\nview-events: 9\n", "keys.yaml");
+    const keymap = parseKeys("kill: K\nsnapshot: [s, C-s]\ntheme: []\nview-events: 0\n", "keys.yaml");
     expect(keymap.resolve("functions", "K")).toBe("kill");
     expect(keymap.resolve("functions", "X")).toBeNull();
     expect(keymap.resolve("logs", "C-s")).toBe("snapshot");
     expect(keymap.resolve("functions", "T")).toBeNull();
-    expect(keymap.resolve("functions", "9")).toBe("view-events");
+    expect(keymap.resolve("functions", "0")).toBe("view-events");
     expect(keymap.resolve("functions", "W")).toBe("wake");
     expect(keymap.keyOf("kill")).toBe("K");
     expect(keymap.keyOf("theme")).toBe(":theme");

@@ -11,10 +11,18 @@ import { layoutOf } from "../../../src/ui/store/layout.ts";
 import { maxLogLines } from "../../../src/ui/store/logs.ts";
 import { initialState, reduce } from "../../../src/ui/store/reduce.ts";
 import { selectedFunction, sortFunctions, tableRows } from "../../../src/ui/store/select.ts";
-import { sortKeys } from "../../../src/ui/store/types.ts";
+import { sortKeys, viewIds } from "../../../src/ui/store/types.ts";
 import type { ConsoleState } from "../../../src/ui/store/types.ts";
 import { dividerLine, lowerLines, mainLines } from "../../../src/ui/views/main.ts";
-import { asleep, fakeEngineView, fakeFunction, fakeWake } from "../../helpers/fake-engine-views.ts";
+import {
+  asleep,
+  fakeEngineView,
+  fakeFigures,
+  fakeFunction,
+  fakeInvocation,
+  fakePackets,
+  fakeWake,
+} from "../../helpers/fake-engine-views.ts";
 
 const start = (columns = 100, rows = 30): ConsoleState =>
   initialState("demo", "in-process", { columns, rows, theme: "dark", readOnly: false });
@@ -120,7 +128,7 @@ describe("the table", () => {
   test("each order is the reverse of its reverse for known values, unknown ones last in both", () => {
     const functions = [
       ...many(12),
-      asleep("cold", 3, { restore: { count: 0, lastMs: null, p50Ms: null, p99Ms: null } }),
+      asleep("cold", 3, { restore: { count: 0, lastMs: null, p50Ms: null, p95Ms: null, p99Ms: null } }),
     ];
     for (const sort of sortKeys) {
       expect(sortFunctions(functions, sort, false).toSorted((a, b) => a.id.localeCompare(b.id)).length).toBe(
@@ -143,7 +151,7 @@ describe("the table", () => {
     let state = withFunctions(start(), many(50));
     for (let step = 0; step < 7; step += 1) state = reduce(state, { type: "move", move: "down" });
     expect(state.ui.table.selectedId).toBe("fn-7");
-    state = reduce(state, { type: "sort" });
+    state = reduce(state, { type: "sort", by: 1 });
     state = reduce(state, { type: "reverse" });
     expect(state.ui.table.selectedId).toBe("fn-7");
     expect(tableRows(state)[state.ui.table.selectedIndex]?.id).toBe("fn-7");
@@ -223,7 +231,7 @@ describe("any session", () => {
       { type: "zoom" },
       { type: "help" },
       { type: "back" },
-      { type: "sort" },
+      { type: "sort", by: 1 },
       { type: "reverse" },
       { type: "follow" },
       { type: "wrap" },
@@ -244,10 +252,13 @@ describe("any session", () => {
       { type: "log", change: { to: "clear" } },
       { type: "log", change: { to: "only", functionIds: ["fn-1", "fn-2"] } },
       { type: "palette-move", by: 1 },
+      { type: "expand", open: true },
+      { type: "expand", open: false },
+      { type: "only-selected" },
+      { type: "go-to-function" },
+      { type: "open-input", target: "event-filter" },
     ),
-    fc
-      .constantFrom("functions", "logs", "events", "wakes", "engine", "config")
-      .map((view): Action => ({ type: "view", view: view as "logs" })),
+    fc.constantFrom(...viewIds).map((view): Action => ({ type: "view", view: view as "logs" })),
     fc
       .constantFrom("up", "down", "page-up", "page-down", "half-up", "half-down", "first", "last")
       .map((move): Action => ({ type: "move", move: move as "up" })),
@@ -261,6 +272,19 @@ describe("any session", () => {
       type: "received",
       messages: [{ type: "state", state: fakeEngineView(many(count)) }, logMessage(count, "fn-1")],
     })),
+    fc.integer({ min: 1, max: 60 }).map((seq): Action => {
+      const failed = { ...fakeWake("fn-2"), type: "wake-failed", error: "AE_RESTORE_FAILED" } as const;
+      return {
+        type: "received",
+        messages: [
+          { type: "event", event: { seq, atMs: seq, ...(seq % 5 === 0 ? failed : fakeWake("fn-1")) } },
+          { type: "figures", figures: fakeFigures(fakeEngineView(many(seq))) },
+          { type: "invocations", records: [fakeInvocation("fn-1", seq)] },
+          { type: "tap", target: { port: 8080, interface: null } },
+          fakePackets(seq),
+        ],
+      };
+    }),
     fc.string({ unit: "binary" }).map((text): Action => ({
       type: "toast",
       id: 1,

@@ -10,7 +10,7 @@ import { InvocationStore } from "../../../../src/engine/invoke/invocation-store.
 import { Invocations } from "../../../../src/engine/invoke/invocations.ts";
 import type { Delivered } from "../../../../src/engine/lifecycle/invoke.ts";
 import { AetherError } from "../../../../src/protocol/errors.ts";
-import type { InvokeOrder } from "../../../../src/protocol/invocations.ts";
+import type { InvocationRecord, InvokeOrder } from "../../../../src/protocol/invocations.ts";
 
 let folder: string;
 let file: string;
@@ -100,8 +100,15 @@ describe("the record of invocations", () => {
 });
 
 describe("an invocation", () => {
+  const told: InvocationRecord[] = [];
   const service = (store: InvocationStore, deliver: () => Promise<Delivered>): Invocations =>
-    new Invocations({ store, deliver, now: () => 5_000, monotonic: () => performance.now() });
+    new Invocations({
+      store,
+      deliver,
+      now: () => 5_000,
+      monotonic: () => performance.now(),
+      onRecord: (record) => void told.push(record),
+    });
   const answered = (body: Uint8Array): Delivered => ({
     tier: "snapshot",
     wakeMs: 8,
@@ -126,6 +133,10 @@ describe("an invocation", () => {
     const binary = await service(store, () => Promise.resolve(answered(bytes))).begin("f", order(), patient)
       .result;
     expect(binary).toMatchObject({ encoding: "base64", result: bytes.toString("base64") });
+    expect(told.slice(0, 2)).toMatchObject([
+      { id: text.id, status: "running", durationMs: null, startedAtMs: 5_000 },
+      { id: text.id, status: "ok", tier: "snapshot", via: "ring" },
+    ]);
     expect(store.tail("f", 5).map(({ status, tier }) => [status, tier])).toEqual([
       ["ok", "snapshot"],
       ["ok", "snapshot"],

@@ -1,0 +1,163 @@
+/** What changes all the time, as rates: made of readings of the stats region that are a second apart. */
+import type { ErrorStats, InterfaceStats, TotalStats } from "../protocol/stats-layout.ts";
+import type { StatsSnapshot } from "../protocol/stats-reader.ts";
+
+/** Least time between two readings. */
+export const figureIntervalMs = 1_000;
+/** Readings kept for sparklines: a minute. */
+export const figuresKept = 60;
+/** The engine looks at each function's processor time about once a second; over fewer readings its rate would jump. */
+const cpuWindow = 5;
+
+/** Per second, oldest first. */
+export interface TrafficRates {
+  readonly packets: readonly number[];
+  readonly bytes: readonly number[];
+  readonly drops: readonly number[];
+}
+
+export interface TrafficTotals {
+  readonly packets: number;
+  readonly bytes: number;
+  readonly syns: number;
+  readonly drops: number;
+}
+
+export interface InterfaceFigures {
+  readonly stats: InterfaceStats;
+  readonly rates: TrafficRates;
+}
+
+export interface FunctionFigures {
+  /** Of one processor; `null` while nothing runs. */
+  readonly cpuPercent: number | null;
+  readonly totals: TrafficTotals;
+  readonly rates: TrafficRates;
+  /** Errors reported so far. */
+  readonly errors: number;
+  readonly wakesFailed: number;
+}
+
+export interface Figures {
+  /** Wall clock of the reading. */
+  readonly atMs: number;
+  /** Since the engine's last beat. */
+  readonly heartbeatAgeMs: number;
+  readonly engine: {
+    readonly memoryBytes: number;
+    /** Of one processor, oldest first. */
+    readonly cpuPercent: readonly number[];
+  };
+  readonly totals: TotalStats;
+  readonly errors: readonly ErrorStats[];
+  readonly interfaces: readonly InterfaceFigures[];
+  readonly functions: ReadonlyMap<string, FunctionFigures>;
+}
+
+interface Reading {
+  readonly atMs: number;
+  readonly traffic: ReadonlyMap<string, TrafficTotals>;
+  readonly cpuMs: ReadonlyMap<string, number>;
+  readonly engineCpuMs: number;
+}
+
+const noRates: TrafficRates = { packets: [], bytes: [], drops: [] };
+const append = (values: readonly number[], value: number): readonly number[] =>
+  [...values, value].slice(-figuresKept);
+
+/** A counter that fell belongs to something made anew: it has counted from zero. */
+const perSecond = (now: number, before: number, seconds: number): number =>
+  seconds <= 0 ? 0 : (now >= before ? now - before : now) / seconds;
+
+function ratesAfter(
+  rates: TrafficRates,
+  now: TrafficTotals,
+  before: TrafficTotals | undefined,
+  seconds: number,
+): TrafficRates {
+  if (before === undefined) return rates;
+  return {
+    packets: append(rates.packets, perSecond(now.packets, before.packets, seconds)),
+    bytes: append(rates.bytes, perSecond(now.bytes, before.bytes, seconds)),
+    drops: append(rates.drops, perSecond(now.drops, before.drops, seconds)),
+  };
+}
+
+/** Keeps the last minute. One a connection. */
+export class FigureKeeper {
+  readonly #readings: Reading[] = [];
+  #figures: Figures | null = null;
+
+  /**
+   * Takes in a reading.
+   * @param monotonicMs CLOCK_MONOTONIC, ms
+   * @param wallMs ms since 1970
+   */
+  take(snapshot: StatsSnapshot, monotonicMs: number, wallMs: number): Figures {
+    const before = this.#readings.at(-1);
+    const seconds = before === undefined ? 0 : (monotonicMs - before.atMs) / 1000;
+    const known = this.#figures;
+    const engineCpu = known?.engine.cpuPercent ?? [];
+    const { pulse, functions, interfaces } = snapshot;
+    const figures: Figures = {
+      atMs: wallMs,
+      heartbeatAgeMs: Math.max(0, monotonicMs - pulse.heartbeatMs),
+      engine: {
+        memoryBytes: pulse.memoryBytes,
+        cpuPercent:
+          before === undefined
+            ? engineCpu
+            : append(engineCpu, perSecond(pulse.cpuMs, before.engineCpuMs, seconds) / 10),
+      },
+      totals: snapshot.totals,
+      errors: snapshot.errors,
+      interfaces: interfaces.map((stats) => {
+        const rates = known?.interfaces.find((each) => each.stats.name === stats.name)?.rates ?? noRates;
+        return {
+          stats,
+          rates: ratesAfter(rates, stats, before?.traffic.get(`interface ${stats.name}`), seconds),
+        };
+      }),
+      functions: new Map(
+        functions.map((stats) => {
+          const { id, packets, bytes, syns, drops, errors, wakesFailed } = stats;
+          const rates = known?.functions.get(id)?.rates ?? noRates;
+          return [
+            id,
+            {
+              cpuPercent: stats.instances === 0 ? null : this.#cpuPercent(id, stats.cpuMs, monotonicMs),
+              totals: { packets, bytes, syns, drops },
+              rates: ratesAfter(rates, stats, before?.traffic.get(`function ${id}`), seconds),
+              errors,
+              wakesFailed,
+            },
+          ];
+        }),
+      ),
+    };
+    this.#figures = figures;
+    this.#keep(snapshot, monotonicMs);
+    return figures;
+  }
+
+  /** Over the last few readings; `null` until there are two. */
+  #cpuPercent(id: string, cpuMs: number, monotonicMs: number): number | null {
+    const first = this.#readings.at(-cpuWindow) ?? this.#readings[0];
+    const before = first?.cpuMs.get(id);
+    if (first === undefined || before === undefined) return null;
+    return perSecond(cpuMs, before, (monotonicMs - first.atMs) / 1000) / 10;
+  }
+
+  #keep({ pulse, functions, interfaces }: StatsSnapshot, monotonicMs: number): void {
+    this.#readings.push({
+      atMs: monotonicMs,
+      engineCpuMs: pulse.cpuMs,
+      cpuMs: new Map(functions.map(({ id, cpuMs }) => [id, cpuMs])),
+      traffic: new Map<string, TrafficTotals>([
+        ...interfaces.map((each): [string, TrafficTotals] => [`interface ${each.name}`, each]),
+        ...functions.map((each): [string, TrafficTotals] => [`function ${each.id}`, each]),
+      ]),
+    });
+    if (this.#readings.length > cpuWindow) this.#readings.shift();
+  }
+}
