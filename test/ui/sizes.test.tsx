@@ -7,7 +7,7 @@ import { keys } from "../helpers/screen.ts";
 import { startConsole } from "./start-console.ts";
 import type { Running } from "./start-console.ts";
 
-/** Fifteen views, some of them of 10,000 lines, on a machine that may be busy with other tests. */
+/** Eighteen views, some of them of 10,000 lines, on a machine that may be busy with other tests. */
 const patienceMs = 60_000;
 
 const sizes = [
@@ -30,6 +30,9 @@ const views: readonly (readonly [name: string, ...presses: string[]])[] = [
   ["wakes", "4"],
   ["fifth", "5"],
   ["sixth", "6"],
+  ["invocations", "7"],
+  ["network", "8"],
+  ["packets", "9"],
   ["help", "?"],
   ["palette", keys.esc, ":"],
   ["search", keys.esc, "2", "/", "a"],
@@ -41,7 +44,7 @@ async function expectWhole({ screen }: Running, columns: number, rows: number, w
   const lines = await screen.rows();
   expect(lines, where).toHaveLength(rows);
   expect(lines[0], where).toMatch(/^ aether demo/);
-  expect(lines[1], where).toMatch(/1 Functions/);
+  expect(lines[1], where).toMatch(/1 (Functions|Fns)/);
   for (const line of lines) expect(textWidth(line), where).toBeLessThanOrEqual(columns);
   // A row that runs over would push the hints out of the last row, and the header out of the first.
   expect((lines.at(-1) ?? "").trim(), where).not.toBe("");

@@ -67,7 +67,10 @@ async function dispatch(
       const event = await readEvent(request);
       // A caller that waits and goes away gives it up.
       const abort = new AbortController();
-      if (order.wait) response.once("close", () => abort.abort());
+      if (order.wait)
+        response.once("close", () => {
+          if (!response.writableFinished) abort.abort();
+        });
       const { id, result } = core.invoke(order.functionId, { ...order.order, ...event }, abort.signal);
       if (!order.wait) return sendJson(response, 202, { id } satisfies InvokeAccepted);
       return sendJson(response, 200, await within(`invocation ${id}`, result));

@@ -79,7 +79,8 @@ export class RingConsumer {
       // A plain copy: what is handed out shares nothing with the scratch or the ring.
       return scratchBytes.slice(0, length);
     }
-    const own = Buffer.allocUnsafeSlow(length);
+    // Memory that is not zeroed first, as a plain array of bytes like that of a short entry.
+    const own = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer, 0, length);
     const from = headerBytes + this.#foundOffset + entryHeaderBytes;
     own.set(this.#views.bytes.subarray(from, from + length));
     this.#consume(length, zlibCrc32(own));
