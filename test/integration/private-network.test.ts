@@ -53,6 +53,7 @@ const functions: readonly Declaration[] = [
     ready: "handshake",
     trigger_port: threePort,
     instances: 3,
+    start: "lazy",
   },
   {
     ...privately,
@@ -69,6 +70,7 @@ const functions: readonly Declaration[] = [
     cwd: fixture("counter"),
     ready: "handshake",
     trigger_port: idlePort,
+    start: "running",
     idle: { suspend_after: "200ms", snapshot_after: "400ms" },
   },
   {
@@ -252,6 +254,14 @@ with concurrent.futures.ThreadPoolExecutor(50) as pool:
       // Each counts its own: the last figures of all three add up to the requests.
       expect(Math.max(...counts)).toBeLessThan(50);
       expect(view.wakes).toBe(3);
+      await engine.action("three", "snapshot");
+      await engine.settled("three", "WarmSnapshot");
+      const again = (await client.run(
+        `result = [int(body(get("10.7.0.1", ${threePort}))) for _ in range(30)]`,
+      )) as number[];
+      // Their memory was kept: 61 requests were before.
+      expect(Math.max(...again)).toBeGreaterThan(61 / 3);
+      await expect.poll(async () => (await engine.function("three")).coldStarts).toBe(3);
     });
 
     it("a connection stays with its instance while others sleep, wake and are restored", async () => {
