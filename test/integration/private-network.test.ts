@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { interfaceNames } from "../../src/ffi/interfaces.ts";
 import { inNetns } from "../../src/ffi/netns.ts";
 import { Actor } from "../helpers/actor.ts";
+import { aether } from "../helpers/command-line.ts";
 import { fixture, repository, TestEngine } from "../helpers/engine.ts";
 import type { Declaration } from "../helpers/engine.ts";
 
@@ -313,6 +314,11 @@ for c in k: c.sendall(b"b"); result.append(c.recv(10).decode()); c.close()`),
       expect(view.state).toBe("WarmSnapshot");
       expect(await client.run(`result = body(get("10.7.0.1", ${counterPort}))`)).toBe("1");
       expect((await engine.settled("counter", "Running")).instances[0]?.address).toBe(address);
+    });
+
+    it("is invoked at its own address, whatever the data plane's interfaces", async () => {
+      const { stdout } = await aether(["--engine", engine.name, "invoke", "counter"], { env: engine.env });
+      expect(stdout).toContain("2");
     });
 
     it("who is not led there is refused at once: IPv6, and no other program gets the port", async () => {
