@@ -1,7 +1,7 @@
 /** A published state with its numbers replaced by those of the stats region, which are newer. */
 import type { FunctionStats } from "../protocol/stats-layout.ts";
 import type { StatsSnapshot } from "../protocol/stats-reader.ts";
-import type { EngineView, FunctionView, InstanceView, SnapshotView } from "../protocol/views.ts";
+import type { EngineView, FunctionView, InstanceView, RingUsage, SnapshotView } from "../protocol/views.ts";
 
 export function overlayStats(view: EngineView, { pulse, functions }: StatsSnapshot): EngineView {
   const records = new Map(functions.map((record) => [record.id, record]));
@@ -61,8 +61,14 @@ function overlayInstances(fn: FunctionView, stats: FunctionStats): readonly Inst
       address: known?.address ?? null,
       memoryBytes: stats.memoryBytes,
       cpuMs: stats.cpuMs,
+      ring: overlayRing(stats),
     },
   ];
+}
+
+function overlayRing({ ringCapacityBytes, ringUsedBytes, ringPending }: FunctionStats): RingUsage | null {
+  if (ringCapacityBytes === null) return null;
+  return { capacityBytes: ringCapacityBytes, usedBytes: ringUsedBytes ?? 0, pending: ringPending };
 }
 
 function overlaySnapshot(fn: FunctionView, stats: FunctionStats): SnapshotView | null {

@@ -12,6 +12,16 @@ export interface LatencyView {
   readonly p99Ms: number | null;
 }
 
+/** The two rings of an instance with an SDK or a handler. */
+export interface RingUsage {
+  /** Of both together. */
+  readonly capacityBytes: number;
+  /** Written and not yet read by the other side. */
+  readonly usedBytes: number;
+  /** Events given to it and not yet answered. */
+  readonly pending: number;
+}
+
 export interface InstanceView {
   readonly id: string;
   /** Process id on the host; `null` while it does not exist. */
@@ -22,6 +32,8 @@ export interface InstanceView {
   /** Memory of the instance's cgroup, bytes; `null` where it is not known. */
   readonly memoryBytes: number | null;
   readonly cpuMs: number | null;
+  /** `null`: it has none. */
+  readonly ring: RingUsage | null;
 }
 
 export interface SnapshotView {

@@ -66,6 +66,7 @@ export function fakeFunction(id: string, index = 0, change: Partial<FunctionView
         address: null,
         memoryBytes: (11 + ((index * 7) % 60)) * mib,
         cpuMs: 320 + index * 9,
+        ring: null,
       },
     ],
     wakes: 12 + index * 5,

@@ -11,6 +11,7 @@ import { interfaceIndex } from "../../src/ffi/interfaces.ts";
 import { BpfObject } from "../../src/ffi/libbpf.ts";
 import { inNetns } from "../../src/ffi/netns.ts";
 import { Actor } from "../helpers/actor.ts";
+import { aether } from "../helpers/command-line.ts";
 import { fixture, repository, TestEngine } from "../helpers/engine.ts";
 
 const bpf = (name: string): string => join(repository, "build/bpf", name);
@@ -132,6 +133,34 @@ result = get("10.7.0.1")`;
       await started.stop();
       expect(programOf("up0")).toBe(0);
       expect(programOf("lo")).toBe(0);
+    });
+
+    it("stats --json has the packets and bytes of each function, equal to what a packet socket counts", async () => {
+      const started = await start([hello, { ...hello, id: "other", trigger_port: 8090 }]);
+      await host.run(`
+import threading
+sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)); sniffer.bind(("up0", 0))
+seen = {"packets": 0, "bytes": 0}
+def sniff():
+    while True:
+        frame, whence = sniffer.recvfrom(70000)
+        if whence[2] == 4 or frame[12:14] != b"\\x08\\0" or frame[23] != 6: continue
+        if frame[36:38] != struct.pack("!H", ${port}): continue
+        seen["packets"] += 1; seen["bytes"] += len(frame)
+threading.Thread(target=sniff, daemon=True).start()`);
+      await client.run(`${get}\nfor _ in range(20): get("10.7.0.1")`);
+      const counted = async (): Promise<unknown> => {
+        const { stdout } = await aether(["--engine", started.name, "stats", "--json"], { env: started.env });
+        const { functions } = JSON.parse(stdout) as {
+          functions: { id: string; packets: number; bytes: number }[];
+        };
+        return functions.map(({ id, packets, bytes }) => ({ id, packets, bytes }));
+      };
+      await expect.poll(async () => await host.run("result = seen['packets']")).toBeGreaterThan(100);
+      await expect.poll(counted, { timeout: 10_000 }).toEqual([
+        { id: "hello", ...((await host.run("result = seen")) as object) },
+        { id: "other", packets: 0, bytes: 0 },
+      ]);
     });
 
     it("killed, it leaves no program: direct traffic flows", async () => {

@@ -21,6 +21,7 @@ import type { DataPlaneConfig } from "../../src/protocol/config.ts";
 import { isAetherError } from "../../src/protocol/errors.ts";
 import type { AetherError } from "../../src/protocol/errors.ts";
 import { Actor } from "../helpers/actor.ts";
+import { withoutCapabilities } from "../helpers/capabilities.ts";
 
 const bpfDirectory = fileURLToPath(new URL("../../build/bpf", import.meta.url));
 const missing =
@@ -305,6 +306,21 @@ for n in range(30000): s.sendto(b"z", ("10.7.0.1", ${port}))`);
           code: "AE_BPF_ATTACH_FAILED",
           data: { interface: "lo", reason: "NotSupported" },
         });
+      });
+
+      it("no permission: the capabilities for it are missing", () => {
+        const object = BpfObject.load(readBpfObject(`${bpfDirectory}/bench.bpf.o`));
+        cleanup.push(object);
+        const program = object.program("bench_empty");
+        const error = failure(() =>
+          inHost(() => withoutCapabilities(() => attachXdp(program, "up0", "generic"))),
+        );
+        expect(error).toMatchObject({
+          code: "AE_BPF_ATTACH_FAILED",
+          hint: expect.stringContaining("CAP_NET_ADMIN") as unknown,
+          data: { interface: "up0", reason: "NoPermission" },
+        });
+        expect(programOf("up0")).toBe(0);
       });
 
       const strangers = ["by a link", "by netlink"] as const;

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { interfaceNames } from "../../src/ffi/interfaces.ts";
 import { inNetns } from "../../src/ffi/netns.ts";
 import { Actor } from "../helpers/actor.ts";
+import { aether } from "../helpers/command-line.ts";
 import { fixture, repository, TestEngine } from "../helpers/engine.ts";
 import type { Declaration } from "../helpers/engine.ts";
 
@@ -53,6 +54,7 @@ const functions: readonly Declaration[] = [
     ready: "handshake",
     trigger_port: threePort,
     instances: 3,
+    start: "lazy",
   },
   {
     ...privately,
@@ -69,6 +71,7 @@ const functions: readonly Declaration[] = [
     cwd: fixture("counter"),
     ready: "handshake",
     trigger_port: idlePort,
+    start: "running",
     idle: { suspend_after: "200ms", snapshot_after: "400ms" },
   },
   {
@@ -252,6 +255,14 @@ with concurrent.futures.ThreadPoolExecutor(50) as pool:
       // Each counts its own: the last figures of all three add up to the requests.
       expect(Math.max(...counts)).toBeLessThan(50);
       expect(view.wakes).toBe(3);
+      await engine.action("three", "snapshot");
+      await engine.settled("three", "WarmSnapshot");
+      const again = (await client.run(
+        `result = [int(body(get("10.7.0.1", ${threePort}))) for _ in range(30)]`,
+      )) as number[];
+      // Their memory was kept: 61 requests were before.
+      expect(Math.max(...again)).toBeGreaterThan(61 / 3);
+      await expect.poll(async () => (await engine.function("three")).coldStarts).toBe(3);
     });
 
     it("a connection stays with its instance while others sleep, wake and are restored", async () => {
@@ -303,6 +314,11 @@ for c in k: c.sendall(b"b"); result.append(c.recv(10).decode()); c.close()`),
       expect(view.state).toBe("WarmSnapshot");
       expect(await client.run(`result = body(get("10.7.0.1", ${counterPort}))`)).toBe("1");
       expect((await engine.settled("counter", "Running")).instances[0]?.address).toBe(address);
+    });
+
+    it("is invoked at its own address, whatever the data plane's interfaces", async () => {
+      const { stdout } = await aether(["--engine", engine.name, "invoke", "counter"], { env: engine.env });
+      expect(stdout).toContain("2");
     });
 
     it("who is not led there is refused at once: IPv6, and no other program gets the port", async () => {

@@ -4,6 +4,7 @@ import type { IncomingMessage } from "node:http";
 import { AetherError } from "../../protocol/errors.ts";
 import type { InvokeOrder } from "../../protocol/invocations.ts";
 import { invokeAborted, invokeTimeout } from "../ipc/invoke-errors.ts";
+import type { HttpEntrance } from "../lifecycle/invoke.ts";
 import { maxMessageBytes } from "../ipc/message-limits.ts";
 
 export interface HttpAnswer {
@@ -19,7 +20,7 @@ export interface HttpAnswer {
  */
 export async function callHttp(
   functionId: string,
-  port: number,
+  entrance: HttpEntrance,
   order: InvokeOrder,
   timeoutMs: number,
   signal: AbortSignal,
@@ -29,7 +30,7 @@ export async function callHttp(
   const timer = setTimeout(giveUp, timeoutMs);
   signal.addEventListener("abort", giveUp, { once: true });
   try {
-    const response = await send(port, order, abort.signal);
+    const response = await send(entrance, order, abort.signal);
     const body = await read(functionId, response);
     const status = response.statusCode ?? 0;
     if (status >= 500) throw failed(functionId, status, body);
@@ -44,7 +45,7 @@ export async function callHttp(
     throw new AetherError("AE_INVOKE_CRASHED", `${functionId}: it ended in the middle of an invocation`, {
       why: error instanceof Error ? error.message : String(error),
       hint: `Its last lines: \`aether logs ${functionId}\`.`,
-      data: { function: functionId, port },
+      data: { function: functionId, port: entrance.http },
       cause: error,
     });
   } finally {
@@ -53,12 +54,16 @@ export async function callHttp(
   }
 }
 
-function send(port: number, order: InvokeOrder, signal: AbortSignal): Promise<IncomingMessage> {
+function send(
+  { http: port, host }: HttpEntrance,
+  order: InvokeOrder,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const body = order.event.length === 0 ? null : order.event;
   const sent = request({
-    // A server may listen on either family; Node tries both (net.getDefaultAutoSelectFamily).
-    host: "localhost",
+    // For "localhost" Node tries both families (net.getDefaultAutoSelectFamily).
+    host,
     port,
     method: order.method ?? (body === null ? "GET" : "POST"),
     path: order.path,

@@ -77,7 +77,7 @@ export class Invocations {
       const { answer, wakeMs } = delivered;
       const call =
         "http" in answer
-          ? await callHttp(functionId, answer.http, order, timeoutMs ?? defaultTimeoutMs, signal)
+          ? await callHttp(functionId, answer, order, timeoutMs ?? defaultTimeoutMs, signal)
           : null;
       const body = Buffer.from(call?.body ?? ("body" in answer ? answer.body : new Uint8Array(0)));
       const durationMs = monotonic() - startedAt;

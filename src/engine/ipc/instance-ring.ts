@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Epoll } from "../../ffi/epoll.ts";
 import { AetherError } from "../../protocol/errors.ts";
 import type { Registration } from "./control-page.ts";
+import type { RingUsage } from "../../protocol/views.ts";
 import { RingInvoker } from "./ring-invoker.ts";
 import { RingLink } from "./ring-link.ts";
 import { RingMemory } from "./ring-memory.ts";
@@ -82,6 +83,12 @@ export class InstanceRing implements Disposable {
     this.invoker = new RingInvoker(functionId, this.#link);
     // It waits in the page for the process that is to be restored.
     if (image?.registration.hooks === true) this.#link.order("afterRestore");
+  }
+
+  /** How full its rings are, and how many events are under way. */
+  get usage(): RingUsage | null {
+    const { fill } = this.#link;
+    return fill === null ? null : { ...fill, pending: this.invoker.pending };
   }
 
   /** Whether the handler serves events over the ring, by its own word. */

@@ -54,6 +54,11 @@ export class RingConsumer {
     return this.#tail;
   }
 
+  /** Bytes written and not yet taken. @throws AetherError AE_SHM_CORRUPTED */
+  get unread(): number {
+    return this.hasEntry ? this.#head - this.#tail : 0;
+  }
+
   /** Whether something is there to be read. @throws AetherError AE_SHM_CORRUPTED */
   get hasEntry(): boolean {
     if (this.#failure !== null) throw this.#failure;

@@ -85,6 +85,19 @@ export class RingLink implements Disposable {
     return this.#control.sequence;
   }
 
+  /** How full both rings are; `null` when they cannot be used any more. */
+  get fill(): { readonly capacityBytes: number; readonly usedBytes: number } | null {
+    if (this.#failure !== null) return null;
+    try {
+      return {
+        capacityBytes: 2 * this.#memory.capacityBytes,
+        usedBytes: this.#producer.unread + this.#consumer.unread,
+      };
+    } catch {
+      return null; // Impossible positions: the next message finds them too, and ends the ring with its error.
+    }
+  }
+
   /** Where both rings stand, when nothing is under way; `null` while something is. @throws AetherError AE_SHM_CORRUPTED */
   get stand(): RingStand | null {
     if (this.#outgoing.length > 0 || this.#producer.unread > 0 || this.#consumer.hasEntry) return null;

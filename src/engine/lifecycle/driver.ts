@@ -7,6 +7,7 @@ import type { ListenAddress } from "../../ffi/socket.ts";
 import type { FunctionConfig } from "../../protocol/config.ts";
 import type { AnsweredRequest } from "../wake/warm-up.ts";
 import type { BodyEncoding } from "../../protocol/invocations.ts";
+import type { RingUsage } from "../../protocol/views.ts";
 import type { InvocationAnswer } from "../ipc/ring-invoker.ts";
 import type { Image } from "../snapshot/image.ts";
 
@@ -39,6 +40,7 @@ export interface KnownPlace {
 export interface InstanceStats {
   readonly memoryBytes: number | null;
   readonly cpuMs: number | null;
+  readonly ring: RingUsage | null;
 }
 
 export interface ReclaimResult {

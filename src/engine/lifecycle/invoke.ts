@@ -15,12 +15,19 @@ export interface Event {
   readonly timeoutMs: number | null;
 }
 
+/** Where a server takes requests. */
+export interface HttpEntrance {
+  readonly http: number;
+  /** An address, or "localhost": a server may listen on either family. */
+  readonly host: string;
+}
+
 /** Where an event went. */
 export interface Delivered {
   readonly tier: WakeTier | null;
   readonly wakeMs: number;
   /** `http`: it serves no events over a ring, and runs; the caller asks it on its port. */
-  readonly answer: InvocationAnswer | { readonly http: number };
+  readonly answer: InvocationAnswer | HttpEntrance;
 }
 
 /** Limit on an event where nothing is declared. */
@@ -92,7 +99,8 @@ function begin(core: FunctionCore, event: Event): { readonly result: Promise<Del
   const timeoutMs = Math.min(event.timeoutMs ?? limitMs, limitMs);
   const result = instance.invoke(event.body, event.encoding, timeoutMs);
   if (result !== null) return { result };
-  if (config.triggerPort !== null) return { result: Promise.resolve({ http: config.triggerPort }) };
+  const host = core.network?.address ?? "localhost";
+  if (config.triggerPort !== null) return { result: Promise.resolve({ http: config.triggerPort, host }) };
   throw new AetherError("AE_INVOKE_UNSUPPORTED", `${core.id}: it cannot be invoked`, {
     why: "it serves no events over a ring, and has no trigger port",
     hint: "Declare a `handler`, serve events with an SDK (`ring: true`), or give it a trigger_port.",

@@ -190,6 +190,26 @@ export const families: readonly Family[] = [
     samples: perFunction((stats) => stats.openConnections),
   },
   {
+    name: "function_ring_capacity_bytes",
+    type: "gauge",
+    unit: "bytes",
+    help: "Size of the rings of the function's running copies, both directions; none where it has none.",
+    samples: perFunction((stats) => stats.ringCapacityBytes),
+  },
+  {
+    name: "function_ring_used_bytes",
+    type: "gauge",
+    unit: "bytes",
+    help: "Bytes written into its rings and not yet read by the other side.",
+    samples: perFunction((stats) => stats.ringUsedBytes),
+  },
+  {
+    name: "function_ring_pending_events",
+    type: "gauge",
+    help: "Events given to the function over its rings and not yet answered.",
+    samples: perFunction((stats) => (stats.ringCapacityBytes === null ? null : stats.ringPending)),
+  },
+  {
     name: "function_memory_bytes",
     type: "gauge",
     unit: "bytes",

@@ -77,11 +77,16 @@ export class PrivateInstances implements Disposable {
       });
     }
     const network = this.#networks.take(config.id);
-    const { cookie, address } = network;
-    const programs = this.#programs.instance({ cookie, address, port: config.triggerPort ?? 0 });
-    const made = new PrivateInstance(config, network, programs, this.#ports);
-    this.#instances.set(config.id, made);
-    return made;
+    try {
+      const { cookie, address } = network;
+      const programs = this.#programs.instance({ cookie, address, port: config.triggerPort ?? 0 });
+      const made = new PrivateInstance(config, network, programs, this.#ports);
+      this.#instances.set(config.id, made);
+      return made;
+    } catch (error) {
+      this.#networks.release(config.id);
+      throw error;
+    }
   }
 
   addressOf(replicaId: string): string | null {

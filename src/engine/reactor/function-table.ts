@@ -198,7 +198,7 @@ export class FunctionTable {
       return [...made.values()];
     } catch (error) {
       this.#report(config.id, error);
-      for (const id of made.keys()) this.#parts.unmake(id);
+      for (const id of replicaIds(config)) this.#parts.unmake(id);
       this.#parts.removed(config.id);
       return [];
     }

@@ -276,7 +276,11 @@ export class SandboxInstance implements Instance {
   }
 
   stats(): InstanceStats {
-    return { memoryBytes: this.#cgroup.memoryBytes(), cpuMs: this.#cgroup.cpuMs() };
+    return {
+      memoryBytes: this.#cgroup.memoryBytes(),
+      cpuMs: this.#cgroup.cpuMs(),
+      ring: this.ring?.usage ?? null,
+    };
   }
 }
 

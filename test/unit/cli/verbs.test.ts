@@ -23,7 +23,9 @@ describe("reading verbs", () => {
     core.functions = [
       fakeFunction("hello", {
         state: "Running",
-        instances: [{ id: "i1", pid: 42, state: "Running", address: null, memoryBytes: 1, cpuMs: 1 }],
+        instances: [
+          { id: "i1", pid: 42, state: "Running", address: null, memoryBytes: 1, cpuMs: 1, ring: null },
+        ],
       }),
       fakeFunction("other"),
     ];
@@ -60,7 +62,9 @@ describe("reading verbs", () => {
     tally.take(wakeEvent("snapshot", 8.25, 9.5));
     tally.take(wakeEvent("suspended", null, 0.4));
     const hello = fakeFunction("hello", {
-      instances: [{ id: "i1", pid: 42, state: "Running", address: null, memoryBytes: 1, cpuMs: 7 }],
+      instances: [
+        { id: "i1", pid: 42, state: "Running", address: null, memoryBytes: 1, cpuMs: 7, ring: null },
+      ],
     });
     region.setFunction(recordOf(hello, { packets: 12, bytes: 3400 }, tally));
     region.setFunction(recordOf(fakeFunction("other"), { position: 1 }));

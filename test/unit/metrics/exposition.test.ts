@@ -33,7 +33,9 @@ function scrapeOf(): Scrape {
   tally.take(wakeEvent("suspended", null, 0.4));
   const hello = fakeFunction("hello", {
     state: "Running",
-    instances: [{ id: "i1", pid: 42, state: "Running", address: null, memoryBytes: 4096, cpuMs: 1500 }],
+    instances: [
+      { id: "i1", pid: 42, state: "Running", address: null, memoryBytes: 4096, cpuMs: 1500, ring: null },
+    ],
   });
   region.setFunction(recordOf(hello, { packets: 12, bytes: 3400 }, tally));
   region.setFunction(recordOf(fakeFunction("portless", { triggerPort: null }), { position: 1 }));

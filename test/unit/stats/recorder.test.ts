@@ -48,7 +48,7 @@ function setUp(views: FunctionView[], traffic: TrafficSource = noTraffic) {
 
 const running = (id: string, memoryBytes: number): FunctionView =>
   fakeFunction(id, {
-    instances: [{ id: "i1", pid: 7, state: "Running", address: null, memoryBytes, cpuMs: 5 }],
+    instances: [{ id: "i1", pid: 7, state: "Running", address: null, memoryBytes, cpuMs: 5, ring: null }],
   });
 
 describe("the recorder", () => {

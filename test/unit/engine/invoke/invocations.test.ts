@@ -192,7 +192,7 @@ describe("an invocation", () => {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const { port } = server.address() as AddressInfo;
     const invocations = service(store, () =>
-      Promise.resolve({ tier: null, wakeMs: 0, answer: { http: port } }),
+      Promise.resolve({ tier: null, wakeMs: 0, answer: { http: port, host: "localhost" } }),
     );
     const call = (path: string, more: Partial<InvokeOrder> = {}, signal = patient) =>
       invocations.begin("f", order({ path, ...more }), signal).result;
