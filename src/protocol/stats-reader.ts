@@ -110,6 +110,8 @@ interface OpenRegion {
   readonly after: DataView;
   /** By where a record begins: what it was at which sequence. Most records are the same at the next look. */
   readonly decoded: Map<number, Decoded>;
+  /** What was read last: an engine at rest changes its pulse alone. */
+  last: StatsSnapshot | null;
 }
 
 interface Decoded {
@@ -161,7 +163,16 @@ function checkedRegion(path: string, fd: number): OpenRegion {
   if (status.size < plan.sizeBytes)
     throw corrupted("Truncated", `it has ${status.size} bytes instead of ${plan.sizeBytes}`, path);
   const buffer = (): DataView => new DataView(new ArrayBuffer(plan.sizeBytes));
-  return { fd, header, plan, before: buffer(), content: buffer(), after: buffer(), decoded: new Map() };
+  return {
+    fd,
+    header,
+    plan,
+    before: buffer(),
+    content: buffer(),
+    after: buffer(),
+    decoded: new Map(),
+    last: null,
+  };
 }
 
 function agrees(header: HeaderStats, plan: RegionPlan): boolean {
@@ -210,19 +221,20 @@ function changedRecords({
   return changed;
 }
 
-/** Sequences first, then content, then sequences again: of what changed, or of all where that is much. */
-function look(region: OpenRegion, path: string): void {
+/** Sequences first, then content, then sequences again: of what changed, or of all where that is much. Returns what changed. */
+function look(region: OpenRegion, path: string): readonly (readonly [at: number, size: number])[] {
   const { plan, before, content, after } = region;
   fill(region, before, 0, plan.sizeBytes, path);
   const changed = changedRecords(region);
   const parts = changed.length > fewRecords ? ([[0, plan.sizeBytes]] as const) : changed;
   for (const [at, size] of parts) fill(region, content, at, size, path);
   for (const [at, size] of parts) fill(region, after, at, size, path);
+  return changed;
 }
 
 function readRegion(region: OpenRegion, path: string): StatsSnapshot {
   const { plan, header } = region;
-  look(region, path);
+  const changed = look(region, path);
   const one = <F extends Fields>(layout: RecordLayout<F>, at: number): ValuesOf<F> | null => {
     const known = region.decoded.get(at);
     // Only values of this layout are kept under its offset. A sequence that was decoded is one of a whole record.
@@ -239,10 +251,14 @@ function readRegion(region: OpenRegion, path: string): StatsSnapshot {
       (values) => values !== null,
     );
   const pulse = one(pulseLayout, plan.pulseAt);
+  if (region.last !== null && pulse !== null && changed.every(([at]) => at === plan.pulseAt))
+    return (region.last = { ...region.last, pulse });
+  // Until all of it has been read: a record that stays half-written stops this in the middle.
+  region.last = null;
   const totals = one(totalsLayout, plan.totalsAt);
   if (pulse === null || totals === null)
     throw corrupted("ForbiddenValue", "it has no pulse or no totals", path);
-  return {
+  region.last = {
     header,
     pulse,
     totals,
@@ -252,6 +268,7 @@ function readRegion(region: OpenRegion, path: string): StatsSnapshot {
       (a, b) => a.position - b.position,
     ),
   };
+  return region.last;
 }
 
 function fill({ fd }: OpenRegion, into: DataView, at: number, sizeBytes: number, path: string): void {
