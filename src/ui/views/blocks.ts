@@ -2,7 +2,7 @@
 import type { ErrorData } from "../../protocol/errors.ts";
 import { emptyLine, fitLine, line, span } from "../format/line.ts";
 import type { Line, Span } from "../format/line.ts";
-import { textWidth, wrapWords } from "../format/width.ts";
+import { fit, textWidth, wrapWords } from "../format/width.ts";
 
 export const labelWidth = 14;
 
@@ -11,7 +11,7 @@ export const heading = (title: string): Line => line("  ", span(title, "heading"
 
 /** `label  value`, the value wrapped under itself. */
 export function field(label: string, value: string | readonly Span[], width: number): readonly Line[] {
-  const name = span(`  ${label.padEnd(labelWidth)}`, "dim");
+  const name = span(`  ${fit(label, labelWidth - 1)} `, "dim");
   if (typeof value !== "string") return [line(name, ...value)];
   const room = Math.max(8, width - labelWidth - 3);
   return wrapWords(value, room).map((text, index) =>

@@ -51,7 +51,7 @@ function instanceLines(fn: FunctionView, width: number): readonly Line[] {
       formatBytes(instance.memoryBytes),
       `${formatMs(instance.cpuMs)} cpu`,
     ];
-    return field(instance.id === fn.id ? "process" : instance.id, parts.join(", "), width);
+    return field(fn.instances.length === 1 ? "process" : instance.id, parts.join(", "), width);
   });
 }
 

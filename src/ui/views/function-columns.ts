@@ -265,7 +265,7 @@ export function functionColumns(
         const known = figures?.functions.get(fn.id) ?? null;
         if (instance === null) return cell(fn, known, room);
         if (instance === "none") return span("");
-        if (id === "id") return span(`└ ${instance.id === fn.id ? "process" : instance.id}`, "dim");
+        if (id === "id") return span(`└ ${fn.instances.length === 1 ? "process" : instance.id}`, "dim");
         return ofInstance?.(instance, fn, known) ?? span("");
       },
     }),
