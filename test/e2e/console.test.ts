@@ -371,10 +371,12 @@ describe("the console in a terminal of 100x30", () => {
     await second.shows("this console is read-only");
     expect((await get(port)).body).toBe("4\n");
 
-    // The engine ends under both consoles.
+    // The engine ends under both consoles: its own leaves, the other one waits for the next.
     expect((await aether(["--engine", name, "down"], { env })).code).toBe(0);
     await terminal.shows("code=0");
-    await second.shows(/code=\d/);
+    await second.shows("It ended in order.");
+    second.press("q");
+    await second.shows(/code=0\s*\$\s*$/);
     for (const each of [terminal, second]) expect(each.modes).toEqual(plainModes);
   });
 });
