@@ -1,6 +1,6 @@
 /** A connection to an engine that lives elsewhere, which outlives that engine: when it is gone it is waited for. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { AetherError } from "../protocol/errors.ts";
+import type { AetherError } from "../protocol/errors.ts";
 import type { ConsoleConnection, ConsoleMessage } from "./connection.ts";
 import { notRunning } from "./control-errors.ts";
 import { HostSampler } from "./host-figures.ts";
