@@ -3,6 +3,7 @@ import type { ActionResponse, FunctionAction, ReloadResponse, StreamMessage } fr
 import type { InvokeOrder, InvokeResponse } from "../protocol/invocations.ts";
 import type { HostFigures } from "./host-figures.ts";
 import type { Figures } from "./figures.ts";
+import type { LinkListener } from "./link.ts";
 import type { ConfigSource } from "../protocol/config-change.ts";
 import type { AetherError, ErrorData } from "../protocol/errors.ts";
 import type { TapMessage, TapRequest } from "../protocol/tap.ts";
@@ -29,6 +30,10 @@ export interface EngineConnection extends AsyncDisposable {
    * A listener that joins late gets the newest state first; the stream carries the logs of all functions.
    */
   subscribe(listener: (message: StreamMessage) => void): () => void;
+  /** Numbers from shared memory and nothing else: no logs, no events, no declarations, no orders. */
+  readonly numbersOnly: boolean;
+  /** Calls back when the engine falls silent, is lost, or is back; returns the unsubscription. */
+  watchLink(listener: LinkListener): () => void;
   /** Resolves when the engine is gone: with the reason, or `null` where it ended in order. Never rejects. */
   readonly closed: Promise<AetherError | null>;
   /** Rejects with an AetherError. */

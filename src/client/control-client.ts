@@ -30,6 +30,7 @@ export async function connectToEngine(options: ConnectOptions): Promise<EngineCo
 class ControlClient implements EngineConnection {
   readonly engineName: string;
   readonly mode: EngineConnection["mode"];
+  readonly numbersOnly = false;
   readonly greeted: Promise<void>;
   readonly closed: Promise<AetherError | null>;
   readonly #requests: ControlRequests;
@@ -59,6 +60,11 @@ class ControlClient implements EngineConnection {
     this.#listeners.add(listener);
     for (const message of past) listener(message);
     return () => void this.#listeners.delete(listener);
+  }
+
+  /** A silent stream is only told from a lost one by the deadline of its heartbeat. */
+  watchLink(): () => void {
+    return () => undefined;
   }
 
   action(functionId: string, action: FunctionAction): Promise<ActionResponse> {

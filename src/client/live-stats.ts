@@ -7,11 +7,13 @@ import { toAetherError } from "../protocol/errors.ts";
 import type { AetherError } from "../protocol/errors.ts";
 import type { StatsReader, StatsSnapshot } from "../protocol/stats-reader.ts";
 import type { EngineView } from "../protocol/views.ts";
+import { livenessOf } from "../protocol/stats-liveness.ts";
 import type { ConsoleConnection, ConsoleMessage, EngineConnection, FigureConnection } from "./connection.ts";
 import { monotonicMs, openEngineStats } from "./engine-stats.ts";
 import { figureIntervalMs, FigureKeeper } from "./figures.ts";
 import type { Figures } from "./figures.ts";
 import { HostSampler } from "./host-figures.ts";
+import type { LinkListener } from "./link.ts";
 import { overlayStats } from "./overlay-stats.ts";
 
 /** A console is told of new numbers at most four times a second. */
@@ -36,12 +38,15 @@ export function withLiveStats(
 class LiveStats implements LiveConnection {
   readonly engineName: string;
   readonly mode: EngineConnection["mode"];
+  readonly numbersOnly = false;
   readonly closed: Promise<AetherError | null>;
   readonly #connection: FigureConnection;
   readonly #reader: StatsReader;
   readonly #timer: NodeJS.Timeout;
   readonly #failed = Promise.withResolvers<AetherError>();
   readonly #listeners = new Set<(message: ConsoleMessage) => void>();
+  readonly #linkListeners = new Set<LinkListener>();
+  #silent = false;
   #failure: AetherError | null = null;
   #view: EngineView | null = null;
   #stats: StatsSnapshot | null = null;
@@ -82,9 +87,24 @@ class LiveStats implements LiveConnection {
 
   #tick(): void {
     const changed = this.#look();
+    this.#listen();
     if (this.#view === null) return;
     if (changed) this.#deliver(this.#merged(this.#view));
     this.#takeFigures();
+  }
+
+  /** The beat of the engine: without it what is shown is old, whatever the socket says. */
+  #listen(): void {
+    if (this.#stats === null || this.#failure !== null) return;
+    const silent = livenessOf(this.#stats, monotonicMs()) === "silent";
+    if (silent === this.#silent) return;
+    this.#silent = silent;
+    for (const listener of this.#linkListeners) listener({ type: silent ? "silent" : "live" });
+  }
+
+  watchLink(listener: LinkListener): () => void {
+    this.#linkListeners.add(listener);
+    return () => void this.#linkListeners.delete(listener);
   }
 
   #deliver(message: ConsoleMessage): void {
@@ -154,6 +174,7 @@ class LiveStats implements LiveConnection {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
     this.#listeners.clear();
+    this.#linkListeners.clear();
     await this.#connection[Symbol.asyncDispose]();
     this.#reader[Symbol.dispose]();
   }

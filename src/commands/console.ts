@@ -3,7 +3,7 @@ import type { EngineConnection } from "../client/connection.ts";
 import { AetherError } from "../protocol/errors.ts";
 import type { GlobalOptions } from "./globals.ts";
 import { hostEngine } from "./host-engine.ts";
-import { presenterFor, presentToFile } from "./present.ts";
+import { presentAttached, presenterFor, presentToFile, wantsConsole } from "./present.ts";
 import { engineNameOf } from "./with-engine.ts";
 
 export async function runDefault(globals: GlobalOptions): Promise<number> {
@@ -32,7 +32,20 @@ export async function runFromFile(globals: GlobalOptions, logFile: string | null
 
 async function attach(name: string, globals: GlobalOptions): Promise<number> {
   const { connectToEngine } = await import("../client/control-client.ts");
-  const show = await presenterFor(globals);
-  await using connection = await connectToEngine({ engineName: name, mode: "attached" });
-  return await show(connection, globals);
+  const connect = (): Promise<EngineConnection> => connectToEngine({ engineName: name, mode: "attached" });
+  if (!wantsConsole(globals)) {
+    const show = await presenterFor(globals);
+    await using connection = await connect();
+    return await show(connection, globals);
+  }
+  const { withLiveStats } = await import("../client/live-stats.ts");
+  return await presentAttached(async () => {
+    const connection = await connect();
+    try {
+      return withLiveStats(connection);
+    } catch (error) {
+      await connection[Symbol.asyncDispose]();
+      throw error;
+    }
+  }, globals);
 }

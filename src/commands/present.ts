@@ -1,9 +1,7 @@
 /** Who looks at an engine: the console on a terminal, plain or JSON lines anywhere else. */
-import type { EngineConnection } from "../client/connection.ts";
+import type { ConsoleConnection, EngineConnection } from "../client/connection.ts";
 import { toAetherError } from "../protocol/errors.ts";
 import { exitCodeOfSignal } from "./exit-code.ts";
-import type { Keymap } from "../ui/keys/keymap.ts";
-import type { Appearance } from "./appearance.ts";
 import type { GlobalOptions } from "./globals.ts";
 
 const maxWaitingBytes = 4 * 1024 * 1024;
@@ -15,37 +13,54 @@ export function wantsConsole(globals: GlobalOptions): boolean {
 export type Present = (connection: EngineConnection, globals: GlobalOptions) => Promise<number>;
 
 /**
- * What shows an engine here. What the console needs of the user is read now, before anything is started.
+ * What shows an engine of this process, or one that is only listened to. What the console needs of the user is read now,
+ * before anything is started.
  * @throws AetherError AE_KEYS_INVALID, AE_KEYS_CONFLICT, AE_USAGE for a theme that there is not
  */
 export async function presenterFor(globals: GlobalOptions): Promise<Present> {
   if (!wantsConsole(globals)) return presentLines;
+  const show = await consoleFor(globals);
+  return async (connection) => {
+    const { withLiveStats } = await import("../client/live-stats.ts");
+    await using live = withLiveStats(connection);
+    const code = await show(live);
+    if (live.failure !== null) throw live.failure;
+    return code;
+  };
+}
+
+/**
+ * The console on an engine elsewhere, which may go and come back.
+ * @param connect opens a connection, or throws; the first one must come about
+ * @throws AetherError as `presenterFor`
+ */
+export async function presentAttached(
+  connect: () => Promise<ConsoleConnection>,
+  globals: GlobalOptions,
+): Promise<number> {
+  const show = await consoleFor(globals);
+  const { keepConnected } = await import("../client/keep-connected.ts");
+  await using connection = await keepConnected(connect);
+  return await show(connection);
+}
+
+async function consoleFor(
+  globals: GlobalOptions,
+): Promise<(connection: ConsoleConnection) => Promise<number>> {
   const { loadKeymap } = await import("./key-file.ts");
   const { loadAppearance } = await import("./appearance.ts");
   const keymap = loadKeymap(process.env);
   const appearance = loadAppearance(globals, process.env);
-  return (connection) => presentConsole(connection, globals, { keymap, appearance });
-}
-
-async function presentConsole(
-  connection: EngineConnection,
-  globals: GlobalOptions,
-  { keymap, appearance }: { readonly keymap: Keymap; readonly appearance: Appearance },
-): Promise<number> {
-  const { loadConsole } = await import("../ui/load-console.ts");
-  const { runConsole } = await loadConsole();
-  const { withLiveStats } = await import("../client/live-stats.ts");
-  await using live = withLiveStats(connection);
-  const { reason, error, signal } = await runConsole(live, {
-    ...appearance,
-    readOnly: globals.readOnly === true,
-    keymap,
-  });
-  if (live.failure !== null) throw live.failure;
-  // How an engine of this process ended is told by its host, with more knowledge than the stream has.
-  if (error !== null && !(reason === "engine-gone" && connection.mode === "in-process"))
-    throw toAetherError(error, "the console failed");
-  return signal === null ? 0 : exitCodeOfSignal(signal);
+  return async (connection) => {
+    const { loadConsole } = await import("../ui/load-console.ts");
+    const { runConsole } = await loadConsole();
+    const readOnly = globals.readOnly === true;
+    const { reason, error, signal } = await runConsole(connection, { ...appearance, readOnly, keymap });
+    // How an engine of this process ended is told by its host, with more knowledge than the stream has.
+    if (error !== null && !(reason === "engine-gone" && connection.mode === "in-process"))
+      throw toAetherError(error, "the console failed");
+    return signal === null ? 0 : exitCodeOfSignal(signal);
+  };
 }
 
 /** Events and output as lines, until the engine is gone. */

@@ -12,6 +12,7 @@ import { engineNameOf } from "./with-engine.ts";
 interface StatsOptions {
   readonly watch?: true;
   readonly interval: number;
+  readonly dashboard?: true;
 }
 
 /** Cursor home, then clear to the end of the screen: what was there before scrolls nowhere, and nothing flickers. */
@@ -22,6 +23,12 @@ export function statsCommand(): Command {
     .description("show counters, latencies and memory of the engine and its functions")
     .addOption(new Option("-w, --watch", "go on, until the engine ends; with --json one line each time"))
     .addOption(
+      new Option(
+        "--dashboard",
+        "the console, read-only, from shared memory alone: it has numbers, works while the engine is stuck, and cannot slow it",
+      ).conflicts("watch"),
+    )
+    .addOption(
       new Option("--interval <seconds>", "how often, with --watch").argParser(parseSeconds).default(1),
     );
   return onRun(command, (globals) => run(globals, command.opts<StatsOptions>()));
@@ -29,6 +36,15 @@ export function statsCommand(): Command {
 
 async function run(globals: GlobalOptions, options: StatsOptions): Promise<number> {
   const name = await engineNameOf(globals);
+  if (options.dashboard === true) {
+    const { presentAttached, wantsConsole } = await import("./present.ts");
+    if (!wantsConsole(globals))
+      throw new AetherError("AE_USAGE", "--dashboard needs a terminal", {
+        hint: "`aether stats --watch`, with --json, goes on without one.",
+      });
+    const { connectToStats } = await import("../client/stats-connection.ts");
+    return await presentAttached(() => connectToStats(name), globals);
+  }
   const { openEngineStats, readRunningEngine } = await import("../client/engine-stats.ts");
   using reader = openEngineStats(name);
   const show = await presentation(name, globals, options.watch === true);

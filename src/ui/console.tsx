@@ -87,7 +87,8 @@ export async function runConsole(
     initialState(connection.engineName, connection.mode, {
       ...terminalSize(stdout),
       theme: options.theme ?? "dark",
-      readOnly: options.readOnly ?? false,
+      readOnly: (options.readOnly ?? false) || connection.numbersOnly,
+      numbersOnly: connection.numbersOnly,
       ...(options.keymap === undefined ? {} : { keymap: options.keymap }),
     }),
     { gatherMs: options.reducedMotion === true ? calmMs : gatherMs, onError: fail },
@@ -121,6 +122,7 @@ export async function runConsole(
   const onLost = (): void => leave("signal", null, "SIGHUP");
   stdout.on("error", onLost);
   stdin.on("error", onLost);
+  const unwatch = connection.watchLink(guarded((link) => store.dispatch({ type: "link", link })));
   const unsubscribe = connection.subscribe(guarded(store.receive));
   void connection.closed.then((error) => leave("engine-gone", error));
 
@@ -157,6 +159,7 @@ export async function runConsole(
   try {
     return await ended.promise;
   } finally {
+    unwatch();
     unsubscribe();
     instance.unmount();
     // Settled already or about to be; its outcome was taken above.

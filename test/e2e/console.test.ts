@@ -251,6 +251,34 @@ describe("the console in a terminal of 100x30", () => {
     expect(await settings()).toBe(before);
   });
 
+  it("a crash in a render: the engine ends in order, the terminal is back, and the error is printed there", async () => {
+    const before = await settings();
+    const crash = `import { existsSync } from "node:fs";
+import { isMainThread } from "node:worker_threads";
+const break_ = () => { throw new Error("drawn into a wall"); };
+if (isMainThread) setInterval(() => existsSync("now") && (String.prototype.padEnd = break_), 50).unref();`;
+    writeFileSync(join(folder, "crash.mjs"), crash);
+    terminal.line("clear; echo above");
+    await open(`NODE_OPTIONS='--import ${join(folder, "crash.mjs")}' `);
+    await get(port);
+    await terminal.shows(/counter +● Running/);
+    const tree = processTree(consolePid());
+    writeFileSync(join(folder, "now"), "");
+    // What is drawn next comes to it.
+    const draw = (): string => {
+      if (terminal.modes.alternateScreen) terminal.press("?");
+      return terminal.screen();
+    };
+    const screen = await eventually(draw, (now) => now.includes("code=1"), "the end", 30_000, 300);
+    expect(screen).toContain("above");
+    expect(screen).toContain("AE_INTERNAL");
+    expect(screen).toContain("drawn into a wall");
+    expect(screen).not.toContain("FUNCTION  STATE");
+    expect(terminal.modes).toEqual(plainModes);
+    expect(stillThere(tree)).toEqual([]);
+    expect(await settings()).toBe(before);
+  });
+
   it("C-c twice leaves at once", async () => {
     await open();
     await get(port);
@@ -371,10 +399,12 @@ describe("the console in a terminal of 100x30", () => {
     await second.shows("this console is read-only");
     expect((await get(port)).body).toBe("4\n");
 
-    // The engine ends under both consoles.
+    // The engine ends under both consoles: its own leaves, the other one waits for the next.
     expect((await aether(["--engine", name, "down"], { env })).code).toBe(0);
     await terminal.shows("code=0");
-    await second.shows(/code=\d/);
+    await second.shows("It ended in order.");
+    second.press("q");
+    await second.shows(/code=0\s*\$\s*$/);
     for (const each of [terminal, second]) expect(each.modes).toEqual(plainModes);
   });
 });

@@ -1,5 +1,6 @@
 /** An engine that exists only in the tests of the console: plausible states, driven by hand or by a clock of its own. */
 import type { ConsoleConnection, ConsoleMessage, EngineConnection } from "../../src/client/connection.ts";
+import type { LinkListener } from "../../src/client/link.ts";
 import type { ActionResponse, FunctionAction, LogLine, ReloadResponse } from "../../src/protocol/control.ts";
 import type { ConfigSource } from "../../src/protocol/config-change.ts";
 import { AetherError } from "../../src/protocol/errors.ts";
@@ -14,6 +15,7 @@ export interface FakeOptions {
   readonly mode?: EngineConnection["mode"];
   readonly functions?: readonly FunctionView[];
   readonly startAtMs?: number;
+  readonly numbersOnly?: boolean;
 }
 
 /** What was asked of the engine, in order, as `kill api`. */
@@ -40,6 +42,8 @@ export interface FakeEngine extends ConsoleConnection {
   answer: (respond: ((id: string, action: FunctionAction) => Promise<ActionResponse>) | null) => void;
   /** What was invoked, as it was sent. */
   readonly orders: readonly InvokeOrder[];
+  /** Says how the engine stands. */
+  link: LinkListener;
   /** Why the next reloads are refused; `null`: they are not. */
   refuseReload: (error: AetherError | null) => void;
   /** What the next invocations come to. */
@@ -70,6 +74,7 @@ export function createFakeEngine(options: FakeOptions = {}): FakeEngine {
   let atMs = options.startAtMs ?? Date.UTC(2026, 10, 20, 14, 3, 22);
   let respond: ((id: string, action: FunctionAction) => Promise<ActionResponse>) | null = null;
 
+  const linkListeners = new Set<LinkListener>();
   let refusal: AetherError | null = null;
   const orders: InvokeOrder[] = [];
   let invoked: (id: string, order: InvokeOrder) => Promise<InvokeResponse> = (functionId) =>
@@ -105,6 +110,14 @@ export function createFakeEngine(options: FakeOptions = {}): FakeEngine {
     engineName: view.engine.name,
     mode: options.mode ?? "in-process",
     closed: gone.promise,
+    numbersOnly: options.numbersOnly ?? false,
+    watchLink: (listener) => {
+      linkListeners.add(listener);
+      return () => linkListeners.delete(listener);
+    },
+    link: (state) => {
+      for (const listener of linkListeners) listener(state);
+    },
     calls,
     get view() {
       return view;

@@ -279,6 +279,17 @@ describe("leaving", () => {
     expect((await outcome).reason).toBe("quit");
   });
 
+  test("D detaches from an engine elsewhere; in-process it says why not", async () => {
+    const attached = startConsole(100, 30, { mode: "attached" });
+    await attached.screen.see("api");
+    await attached.screen.press("D");
+    expect((await attached.outcome).reason).toBe("detach");
+    await using running = startConsole(100, 30);
+    await running.screen.see("api");
+    await running.screen.press("D");
+    await running.screen.see("the engine lives in this process and ends with it");
+  });
+
   test("C-z in-process says why not, and what to do", async () => {
     await using running = startConsole(100, 30);
     const { screen } = running;

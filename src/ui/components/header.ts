@@ -4,7 +4,7 @@ import { eventLevel } from "../../protocol/events.ts";
 import { instanceStates } from "../../protocol/states.ts";
 import { fitLine, line, lineWidth, span, spread } from "../format/line.ts";
 import type { Line, Span } from "../format/line.ts";
-import { formatBytes, plural } from "../format/units.ts";
+import { formatBytes, formatClock, plural } from "../format/units.ts";
 import { truncateStart } from "../format/width.ts";
 import { shownData, totalMemory } from "../store/select.ts";
 import { viewIds } from "../store/types.ts";
@@ -18,6 +18,9 @@ const shortPath = (path: string): string =>
 
 function phaseSpans(state: ConsoleState, width: number): Span[] {
   const { view } = shownData(state);
+  const { link } = state.data;
+  if (link.type === "lost") return [span(`✗ engine gone since ${formatClock(link.atMs)} `, "bad")];
+  if (link.type === "silent") return [span("✗ engine does not answer: figures are old ", "bad")];
   if (view === null) return [span("connecting ", "warn")];
   const { phase, readyCount, hostChanges } = view.engine;
   const total = view.functions.length;
@@ -41,12 +44,15 @@ function phaseSpans(state: ConsoleState, width: number): Span[] {
 }
 
 export function headerLine(state: ConsoleState, width: number): Line {
-  const { view, engineName, mode } = shownData(state);
+  const { view, engineName, mode, numbersOnly } = shownData(state);
   const right = line(...phaseSpans(state, width));
   const name = [
     span(" aether ", "accent"),
     span(engineName, "strong"),
-    span(mode === "attached" ? "  attached" : "  in this process", mode === "attached" ? "calm" : "dim"),
+    span(
+      numbersOnly ? "  numbers only" : mode === "attached" ? "  attached" : "  in this process",
+      mode === "attached" ? "calm" : "dim",
+    ),
   ];
   const room = width - lineWidth(line(...name)) - lineWidth(right) - 3;
   const file = view?.engine.configFile ?? null;

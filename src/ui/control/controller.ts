@@ -45,6 +45,14 @@ export function createController(host: Host): Controller {
     toaster.say("info", `C-c again ${what}`);
   };
 
+  const detach = (): void => {
+    if (connection.mode === "attached") return leave("detach");
+    toaster.say(
+      "info",
+      "not possible here: the engine lives in this process and ends with it. Start it with `aether up -d`, then consoles come and go.",
+    );
+  };
+
   const toShell = async (): Promise<void> => {
     if (connection.mode === "in-process") {
       toaster.say(
@@ -167,6 +175,8 @@ export function createController(host: Host): Controller {
         return engine.onTargets(command);
       case "reload":
         return engine.reload();
+      case "detach":
+        return detach();
       case "quit":
         return engine.quit();
       case "shutdown":

@@ -105,7 +105,10 @@ export function createEngineActions(host: Host, toaster: Toaster, outside: Outsi
 
   const onTargets = (action: FunctionAction): void => {
     const fns = targets(store.getState());
-    if (fns.length === 0) return toaster.say("info", "no function is selected");
+    if (fns.length === 0) {
+      const isLost = store.getState().data.link.type === "lost";
+      return toaster.say("info", isLost ? "the engine is gone" : "no function is selected");
+    }
     const modal = actionDialog(action, fns);
     if (modal !== null) store.dispatch({ type: "ask", modal });
     else

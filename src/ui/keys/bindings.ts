@@ -377,6 +377,13 @@ export const sections = [
         "Go back to the shell for a while (fg returns).",
       ),
       bind(
+        "detach",
+        ["D"],
+        ["global"],
+        "detach",
+        "Leave, and let the engine go on. One in this process cannot.",
+      ),
+      bind(
         "quit",
         ["q"],
         ["global"],

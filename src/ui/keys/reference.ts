@@ -37,7 +37,7 @@ keys. What it does not name stays as it is. \`[]\` takes a command's keys away; 
 # yaml-language-server: $schema=PATH/schema/keys.schema.json
 kill: K
 snapshot: [s, C-s]
-half-down: [C-d, D]
+half-down: [C-d, Z]
 view-functions: [1, F]
 theme: []
 \`\`\`

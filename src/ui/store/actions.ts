@@ -1,5 +1,6 @@
 /** Everything that can happen to the state of a console. */
 import type { ConsoleMessage } from "../../client/connection.ts";
+import type { LinkState } from "../../client/link.ts";
 import type { FunctionAction } from "../../protocol/control.ts";
 import type { ErrorData } from "../../protocol/errors.ts";
 import type { KeyPress } from "../keys/key-names.ts";
@@ -19,6 +20,7 @@ export type LogChange =
 
 export type Action =
   | { readonly type: "received"; readonly messages: readonly ConsoleMessage[] }
+  | { readonly type: "link"; readonly link: LinkState }
   | { readonly type: "resize"; readonly columns: number; readonly rows: number }
   | { readonly type: "move"; readonly move: Move }
   | { readonly type: "view"; readonly view: ViewId }

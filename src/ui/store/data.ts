@@ -3,6 +3,7 @@ import type { ConsoleMessage } from "../../client/connection.ts";
 import type { ConfigSource } from "../../protocol/config-change.ts";
 import type { HostFigures } from "../../client/host-figures.ts";
 import type { Figures } from "../../client/figures.ts";
+import type { LinkState } from "../../client/link.ts";
 import { assertNever } from "../../protocol/errors.ts";
 import type { EngineEvent } from "../../protocol/events.ts";
 import type { EngineView } from "../../protocol/views.ts";
@@ -27,6 +28,9 @@ export type ReloadEvent = Extract<EngineEvent, { readonly type: "reload" | "relo
 export interface Data {
   readonly engineName: string;
   readonly mode: "in-process" | "attached";
+  readonly link: LinkState;
+  /** Numbers from shared memory and nothing else. */
+  readonly numbersOnly: boolean;
   /** `null` until the first state arrives. */
   readonly view: EngineView | null;
   readonly events: readonly EngineEvent[];
@@ -48,8 +52,10 @@ export interface Data {
   readonly logs: LogWindow;
 }
 
-export function emptyData(engineName: string, mode: Data["mode"]): Data {
+export function emptyData(engineName: string, mode: Data["mode"], numbersOnly = false): Data {
   return {
+    link: { type: "live" },
+    numbersOnly,
     engineName,
     mode,
     view: null,
@@ -140,6 +146,16 @@ function withView(data: Data, view: EngineView): Data {
     wakesByFunction: ofKnown(data.wakesByFunction),
     history: ofKnown(data.history),
   };
+}
+
+/**
+ * The engine fell silent, is gone, or is back. Figures of an engine that is gone are not shown as if they were live; what it
+ * said stays to be read until there is another one, which tells its own from the beginning.
+ */
+export function withLink(data: Data, link: LinkState): Data {
+  if (link.type === "lost") return { ...data, link, view: null };
+  if (data.link.type === "lost") return emptyData(data.engineName, data.mode, data.numbersOnly);
+  return { ...data, link };
 }
 
 /** Takes one message in. Whatever is stored is safe to draw: nothing hostile passes this point. */

@@ -2,7 +2,7 @@
 import { assertNever } from "../../protocol/errors.ts";
 import { defaultKeymap } from "../keys/keymap.ts";
 import type { Action, Move } from "./actions.ts";
-import { emptyData, receive } from "./data.ts";
+import { emptyData, receive, withLink } from "./data.ts";
 import type { Data } from "./data.ts";
 import { newFeed } from "./feed.ts";
 import { changeLog, dropLogChoice, moveChoice, newLogOptions } from "./reduce-logs.ts";
@@ -41,14 +41,16 @@ const maxHistory = 10;
 export function initialState(
   engineName: string,
   mode: Data["mode"],
-  options: Pick<Ui, "columns" | "rows" | "theme" | "readOnly"> & Partial<Pick<Ui, "keymap">>,
+  options: Pick<Ui, "columns" | "rows" | "theme" | "readOnly"> &
+    Partial<Pick<Ui, "keymap">> & { readonly numbersOnly?: boolean },
 ): ConsoleState {
+  const { numbersOnly, ...ui } = options;
   return {
-    data: emptyData(engineName, mode),
+    data: emptyData(engineName, mode, numbersOnly),
     held: null,
     ui: {
       keymap: defaultKeymap,
-      ...options,
+      ...ui,
       view: "functions",
       history: [],
       pane: null,
@@ -189,6 +191,8 @@ function step(state: ConsoleState, action: Action): ConsoleState {
   switch (action.type) {
     case "received":
       return { ...state, data: action.messages.reduce(receive, state.data) };
+    case "link":
+      return { ...state, data: withLink(state.data, action.link) };
     case "resize":
       return withUi(state, { columns: action.columns, rows: action.rows });
     case "move":

@@ -2,7 +2,15 @@
 import type { FunctionView, LatencyView } from "../../protocol/views.ts";
 import { emptyLine, line, span } from "../format/line.ts";
 import type { Line, Span } from "../format/line.ts";
-import { formatAge, formatBytes, formatClock, formatCount, formatMs, plural } from "../format/units.ts";
+import {
+  formatAge,
+  formatBytes,
+  formatClock,
+  formatCount,
+  formatDeclaredMs,
+  formatMs,
+  plural,
+} from "../format/units.ts";
 import { fit } from "../format/width.ts";
 import { selectedFunction, shownData } from "../store/select.ts";
 import type { Data } from "../store/data.ts";
@@ -122,6 +130,16 @@ function connectionsNote({ openConnections, config, state }: FunctionView): stri
   return config.idle.ignoreOpen ? ", which do not keep it awake" : ", which keep it awake";
 }
 
+/** The stats region has no text: what is declared is not known there. */
+function declaration(data: Data, { config }: FunctionView, width: number): readonly Line[] {
+  if (!data.numbersOnly) return declaredLines(config, width);
+  return [
+    heading("DECLARED"),
+    ...field("budget", formatDeclaredMs(config.restoreBudgetMs), width),
+    ...field("the rest", "not in shared memory", width),
+  ];
+}
+
 export function detailLines(state: ConsoleState, width: number): readonly Line[] {
   const fn = selectedFunction(state);
   if (fn === null) return nothingYet("No function selected.", "Move in the table to choose one.");
@@ -132,7 +150,7 @@ export function detailLines(state: ConsoleState, width: number): readonly Line[]
   const error = fn.lastError === null ? [] : [...errorLines(fn.lastError, width), emptyLine];
   return [
     ...error,
-    ...sideBySide(live(fn, data, block), declaredLines(fn.config, block), width),
+    ...sideBySide(live(fn, data, block), declaration(data, fn, block), width),
     emptyLine,
     ...wakeSection(fn, wakes, width),
     emptyLine,

@@ -5,9 +5,10 @@ import type { Line } from "../format/line.ts";
 import { plural } from "../format/units.ts";
 import type { Layout } from "../store/layout.ts";
 import { displayRows, focusedArea, shownData } from "../store/select.ts";
-import type { ConsoleState, ScrollArea } from "../store/types.ts";
+import type { ConsoleState, ScrollArea, ViewId } from "../store/types.ts";
 import { contentLines } from "./content.ts";
 import { detailTitle } from "./detail.ts";
+import { nothingYet } from "./empty.ts";
 import { eventsLines, eventsTitle, recentEvents } from "./events.ts";
 import { functionsLines, tableNote } from "./functions.ts";
 import { invocationsLines, invocationsTitle } from "./invocations.ts";
@@ -27,9 +28,17 @@ const titled = (title: Line, content: readonly Line[], width: number): readonly 
   ...content,
 ];
 
+/** What the stats region has something for. */
+const numberViews: readonly ViewId[] = ["functions", "system", "network"];
+
 export function mainLines(state: ConsoleState, { columns, main }: Layout): readonly Line[] {
   const area = focusedArea(state);
   if (state.ui.help) return scrolled(state, "help", columns, main);
+  if (state.data.numbersOnly && !numberViews.includes(state.ui.view))
+    return nothingYet(
+      "Not in shared memory.",
+      "This console reads the engine's numbers alone; `aether` attaches with logs, events and orders.",
+    );
   const inner = main - 1;
   switch (state.ui.view) {
     case "functions":
