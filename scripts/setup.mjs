@@ -53,7 +53,7 @@ export async function setup({ dev = false, quiet = false } = {}) {
   const inPlace = new Map();
   for (const step of steps) {
     const run = async () => {
-      await Promise.all(step.after.map((name) => inPlace.get(name)));
+      for (const name of step.after) await inPlace.get(name);
       if (state.failure !== null) return; // The others that run come to their end; none begins.
       await bring(step, { dev }, progress, async (doing) => {
         await (state.lock ??= takeLock(doing));
