@@ -48,6 +48,7 @@ const objectOf = (source) => `${OUTPUT}/${basename(source, ".c")}.o`;
 export const bpf = {
   name: "bpf",
   title: "eBPF programs",
+  after: ["debian-packages"],
   check() {
     if (programs().length === 0) return { ok: true, note: "no bpf/*.bpf.c" };
     const why = whyStale(readStamp("bpf"), inputs());

@@ -29,6 +29,7 @@ export function compiledPath(source, from = SRC, to = DIST) {
 export const build = {
   name: "build",
   title: "TypeScript",
+  after: ["node-packages"],
   check() {
     const why = whyStale(readStamp("build"), inputs());
     return why === null ? { ok: true } : { ok: false, why };

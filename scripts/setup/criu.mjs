@@ -230,6 +230,7 @@ async function fetchDebianCriu(doing) {
 export const criu = {
   name: "criu",
   title: "CRIU",
+  after: ["debian-packages", "node-packages"],
   check() {
     const here = { prefix: CRIU, arch: process.arch, kernel: release(), exists: existsSync };
     const manifest = readManifest();

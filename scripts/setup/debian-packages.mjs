@@ -96,6 +96,7 @@ export async function installPackages(packages, doing) {
 export const debianPackages = {
   name: "debian-packages",
   title: "Debian packages",
+  after: ["platform"],
   check(context) {
     const missing = missingNeeds(context);
     if (missing.length === 0) return { ok: true };

@@ -9,5 +9,5 @@ import { nodePackages } from "./node-packages.mjs";
 import { platform } from "./platform.mjs";
 import { promtool } from "./promtool.mjs";
 
-/** In the order in which they need each other. @type {readonly import("./step.mjs").Step[]} */
+/** Each after those that it needs. @type {readonly import("./step.mjs").Step[]} */
 export const steps = [platform, debianPackages, nodePackages, criu, native, bpf, build, link, promtool];

@@ -135,6 +135,7 @@ async function npxProblem() {
 export const link = {
   name: "link",
   title: "npx aether",
+  after: ["build"],
   check() {
     const known = remembered();
     if (known === null) return { ok: false, why: "not linked yet" };

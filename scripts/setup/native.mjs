@@ -17,6 +17,7 @@ const inputs = () => hashOf({ files: sources(), words: [process.arch] });
 export const native = {
   name: "native",
   title: "Launcher (C)",
+  after: ["debian-packages"],
   check() {
     if (!existsSync(`${SOURCES}/Makefile`)) return { ok: true, note: "no rootfs/Makefile" };
     const why = whyStale(readStamp("native"), inputs());

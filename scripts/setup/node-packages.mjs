@@ -170,6 +170,7 @@ async function verify() {
 export const nodePackages = {
   name: "node-packages",
   title: "Node packages",
+  after: ["platform"],
   check() {
     const why = whyStale(readStamp("installed", STAMP_FOLDER), inputs());
     return why === null ? { ok: true } : { ok: false, why: difference() ?? "not verified yet" };

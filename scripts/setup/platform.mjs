@@ -76,6 +76,7 @@ export function platformProblem(m) {
 export const platform = {
   name: "platform",
   title: "Machine",
+  after: [],
   check() {
     const found = machine();
     const problem = platformProblem(found);

@@ -2,8 +2,8 @@
 import { SetupError, lastLines } from "./errors.mjs";
 
 /**
- * What the person watching sees. On a terminal: one line per step, the running one rewritten in place. Elsewhere:
- * plain lines, no escape codes, and a sign of life for long steps.
+ * What the person watching sees. On a terminal: one line per step, and one for those that run, rewritten in place.
+ * Elsewhere: plain lines, no escape codes, and a sign of life for long steps.
  */
 export class Progress {
   /**
@@ -23,8 +23,8 @@ export class Progress {
     this.startedAt = now();
     this.steps = 0;
     this.done = 0;
-    /** @type {{ title: string, startedAt: number, detail: string, announcedAt: number } | null} */
-    this.current = null;
+    /** By title, who runs longest first. @type {Map<string, { startedAt: number, detail: string, announcedAt: number }>} */
+    this.running = new Map();
     /** @type {NodeJS.Timeout | null} */
     this.timer = null;
   }
@@ -36,29 +36,25 @@ export class Progress {
 
   /** @param {string} title @param {string} why */
   begin(title, why) {
-    this.current = { title, startedAt: this.now(), detail: why, announcedAt: this.now() };
-    if (this.live) {
-      this.timer = setInterval(() => this.redraw(), 100);
-      this.timer.unref();
-      this.redraw();
-    } else {
-      this.stream.write(`... ${title}: ${why}\n`);
-      this.timer = setInterval(() => this.signOfLife(), 1000);
-      this.timer.unref();
-    }
+    this.running.set(title, { startedAt: this.now(), detail: why, announcedAt: this.now() });
+    if (!this.live) this.stream.write(`... ${title}: ${why}\n`);
+    else this.redraw();
+    this.timer ??= setInterval(() => (this.live ? this.redraw() : this.signOfLife()), this.live ? 100 : 1000);
+    this.timer.unref();
   }
 
-  /** What the running step is doing now. @param {string} text */
-  doing(text) {
+  /** What a running step is doing now. @param {string} title @param {string} text */
+  doing(title, text) {
+    const step = this.running.get(title);
     // eslint-disable-next-line no-control-regex -- output of other programs may carry escape codes
-    if (this.current) this.current.detail = text.replace(/\x1b\[[\d;?]*[A-Za-z]/g, "").trim();
+    if (step) step.detail = text.replace(/\x1b\[[\d;?]*[A-Za-z]/g, "").trim();
   }
 
   /** @param {string} title @param {string} [note] */
   ok(title, note) {
     this.steps++;
-    const worked = this.current !== null;
-    const elapsed = this.end();
+    const worked = this.running.has(title);
+    const elapsed = this.end(title);
     if (worked) this.done++;
     if (this.quiet && !worked) return;
     const mark = this.live ? this.paint(32, "✓") : "ok ";
@@ -68,13 +64,13 @@ export class Progress {
 
   /** Not as asked, but nothing that stops the work. @param {string} title @param {string} text */
   warn(title, text) {
-    this.end();
+    this.end(title);
     this.stream.write(`${this.live ? this.paint(33, "!") : "!! "} ${title}: ${text}\n`);
   }
 
   /** @param {unknown} error @param {string} title */
   fail(error, title) {
-    this.end();
+    this.end(title);
     this.stream.write(
       `${failureLines(error, title, this.live ? this.paint(31, "✗") : "FAILED").join("\n")}\n`,
     );
@@ -88,29 +84,34 @@ export class Progress {
     this.stream.write(`${mark} ${what} ${this.paint(2, `(${did}, ${elapsed})`)}\n`);
   }
 
-  /** Clears the live line; answers how long the step took. */
-  end() {
-    if (this.timer) clearInterval(this.timer);
-    this.timer = null;
-    const elapsed = this.current ? this.now() - this.current.startedAt : 0;
-    if (this.live && this.current) this.stream.write("\r\x1b[K");
-    this.current = null;
-    return elapsed;
+  /** Clears the live line; answers how long the step took. @param {string} title */
+  end(title) {
+    const step = this.running.get(title);
+    if (this.live && this.running.size > 0) this.stream.write("\r\x1b[K");
+    this.running.delete(title);
+    if (this.timer !== null && this.running.size === 0) {
+      clearInterval(this.timer);
+      this.timer = null;
+    }
+    return step === undefined ? 0 : this.now() - step.startedAt;
   }
 
   redraw() {
-    if (!this.current) return;
-    const { title, detail, startedAt } = this.current;
+    const [first, ...others] = this.running;
+    if (first === undefined) return;
+    const [title, { detail, startedAt }] = first;
     const frame = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[Math.floor(this.now() / 100) % 10];
-    const line = `${frame} ${title} ${seconds(this.now() - startedAt)}  ${detail}`;
+    const beside = others.length === 0 ? "" : ` (and ${others.map(([other]) => other).join(", ")})`;
+    const line = `${frame} ${title}${beside} ${seconds(this.now() - startedAt)}  ${detail}`;
     this.stream.write(`\r\x1b[K${line.slice(0, Math.max(20, (this.stream.columns ?? 80) - 1))}`);
   }
 
   signOfLife() {
-    if (!this.current || this.now() - this.current.announcedAt < 10_000) return;
-    this.current.announcedAt = this.now();
-    const elapsed = seconds(this.now() - this.current.startedAt);
-    this.stream.write(`... ${this.current.title}: ${elapsed}, ${this.current.detail}\n`);
+    for (const [title, step] of this.running) {
+      if (this.now() - step.announcedAt < 10_000) continue;
+      step.announcedAt = this.now();
+      this.stream.write(`... ${title}: ${seconds(this.now() - step.startedAt)}, ${step.detail}\n`);
+    }
   }
 }
 

@@ -34,6 +34,8 @@ function unavailable(why, output = "") {
 export const promtool = {
   name: "promtool",
   title: "promtool (tests only)",
+  // Not for what CRIU is: apt serves one at a time.
+  after: ["criu"],
   check({ dev }) {
     if (!dev) return { ok: true, note: "not needed" };
     if (existsSync(PROGRAM) || which("promtool") !== null) return { ok: true };

@@ -12,6 +12,7 @@
  * @typedef {object} Step
  * @property {string} name
  * @property {string} title
+ * @property {readonly string[]} after names of the steps that must be in place first; it runs beside all others
  * @property {(context: Context) => State | Promise<State>} check throws SetupError when nothing can help
  * @property {(context: Context, doing: (text: string) => void) => void | Promise<void>} run
  */

@@ -10,6 +10,7 @@ import { linkPlan, ownerOf } from "../../scripts/setup/link.mjs";
 import { takeLock } from "../../scripts/setup/lock.mjs";
 import { lockDifference, npmFailure, unlockedOptionals } from "../../scripts/setup/node-packages.mjs";
 import { platformProblem } from "../../scripts/setup/platform.mjs";
+import { steps } from "../../scripts/setup/index.mjs";
 import { Progress, failureLines } from "../../scripts/setup/progress.mjs";
 import { run } from "../../scripts/setup/run.mjs";
 import { hashOf, readStamp, whyStale, writeStamp } from "../../scripts/setup/stamp.mjs";
@@ -247,7 +248,7 @@ describe("progress", () => {
     progress.ok("Machine", "Debian");
     progress.begin("CRIU", "none yet");
     now = 3200;
-    progress.doing("\x1b[32mdownloading\x1b[0m");
+    progress.doing("CRIU", "\x1b[32mdownloading\x1b[0m");
     progress.ok("CRIU");
     progress.warn("npx", "another one");
     progress.summary("Set-up");
@@ -266,6 +267,29 @@ describe("progress", () => {
     progress.ok("Debian packages");
     expect(stream.text.endsWith("\r\x1b[K✓ Debian packages (0.0 s)\n")).toBe(true);
     expect(stream.text).not.toContain("\x1b[32m");
+  });
+
+  it("steps side by side: each with its own time, and the live line names them", () => {
+    let now = 0;
+    const stream = sink(true);
+    const progress = new Progress({ stream, env: { NO_COLOR: "1" }, now: () => now });
+    progress.begin("Node packages", "npm ci");
+    now = 1000;
+    progress.begin("CRIU", "none yet");
+    progress.redraw();
+    expect(stream.text).toContain("Node packages (and CRIU) 1.0 s  npm ci");
+    now = 3000;
+    progress.ok("CRIU");
+    progress.ok("Node packages");
+    expect(stream.text).toContain("✓ CRIU (2.0 s)");
+    expect(stream.text).toContain("✓ Node packages (3.0 s)");
+  });
+
+  it("every step comes after those that it needs", () => {
+    for (const [index, { after }] of steps.entries()) {
+      const before = steps.slice(0, index).map(({ name }) => name);
+      for (const name of after) expect(before).toContain(name);
+    }
   });
 
   it("quiet: only steps that had work", () => {
