@@ -351,6 +351,12 @@ describe("keys as terminals send them", () => {
     screen.type("[");
     screen.type("B");
     await at("worker");
+    // Esc and what follows it at once.
+    await screen.press("X");
+    await screen.see("Kill worker?");
+    await screen.press("\u001bk");
+    await screen.hides("Kill worker?");
+    await at("web");
     // A whole order in one chunk: the filter is typed, taken, and the row is asked about.
     await screen.press("/api\rX");
     expect(await screen.see("Kill api?")).toContain("Process 4200");

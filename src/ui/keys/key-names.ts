@@ -47,7 +47,8 @@ export function keyPresses(input: string, key: Key): readonly KeyPress[] {
     if (key[flag]) return [{ name, text: null }];
   }
   if (key.tab) return [{ name: key.shift ? "S-tab" : "tab", text: null }];
-  if (key.meta) return [];
+  // No key of the table has Alt: Esc and a key typed right after it, or in one chunk with it, are those two.
+  if (key.meta) return [{ name: "esc", text: null }, ...keyPresses(input, { ...key, meta: false })];
   if (key.ctrl) return input === "" ? [] : [{ name: input === " " ? "C-space" : `C-${input}`, text: null }];
   const presses: KeyPress[] = [];
   for (const { segment } of segmenter.segment(input)) {

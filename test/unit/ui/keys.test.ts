@@ -94,7 +94,7 @@ describe("chunks of input", () => {
     ["", { upArrow: true }, ["up"]],
     ["", { tab: true, shift: true }, ["S-tab"]],
     ["c", { ctrl: true }, ["C-c"]],
-    ["x", { meta: true }, []],
+    ["x", { meta: true }, ["esc", "x"]],
     ["\u0004\u0015", {}, ["C-d", "C-u"]],
     ["", {}, []],
     [" ", {}, ["space"]],
