@@ -1,7 +1,5 @@
 /** The user's keys: $AETHER_KEYS, else aether/keys.yaml in $XDG_CONFIG_HOME or ~/.config. Wrong in any place, it is refused as a whole. */
 import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { join } from "node:path";
 import { parseYaml } from "../engine/config/parse-yaml.ts";
 import { Positions } from "../engine/config/positions.ts";
 import { nearest } from "../engine/config/suggest.ts";
@@ -12,6 +10,7 @@ import { checkOverrides } from "../ui/keys/check-overrides.ts";
 import { commandIds, defaultKeymap, makeKeymap } from "../ui/keys/keymap.ts";
 import type { Keymap } from "../ui/keys/keymap.ts";
 import { sanitize } from "../ui/format/sanitize.ts";
+import { keyFilePath } from "./key-file-path.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -24,14 +23,6 @@ interface Problem {
   readonly place: { readonly line: number; readonly column: number };
   readonly message: string;
   readonly hint: string | null;
-}
-
-/** Where the key file is looked for. */
-export function keyFilePath(env: Environment): string {
-  const named = env["AETHER_KEYS"];
-  if (named !== undefined && named !== "") return named;
-  const base = env["XDG_CONFIG_HOME"];
-  return join(base === undefined || base === "" ? join(homedir(), ".config") : base, "aether", "keys.yaml");
 }
 
 /**

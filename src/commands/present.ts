@@ -47,9 +47,12 @@ export async function presentAttached(
 async function consoleFor(
   globals: GlobalOptions,
 ): Promise<(connection: ConsoleConnection) => Promise<number>> {
-  const { loadKeymap } = await import("./key-file.ts");
+  const { hasKeyFile } = await import("./key-file-path.ts");
+  const { defaultKeymap } = await import("../ui/keys/keymap.ts");
   const { loadAppearance } = await import("./appearance.ts");
-  const keymap = loadKeymap(process.env);
+  const keymap = hasKeyFile(process.env)
+    ? (await import("./key-file.ts")).loadKeymap(process.env)
+    : defaultKeymap;
   const appearance = loadAppearance(globals, process.env);
   return async (connection) => {
     const { loadConsole } = await import("../ui/load-console.ts");

@@ -19,6 +19,8 @@ export interface Screen {
   readonly see: (wanted: string | RegExp) => Promise<string>;
   /** Waits until the screen shows a text no more. */
   readonly hides: (unwanted: string) => Promise<string>;
+  /** The terminal itself, once what was written has arrived there: colours can be asked of it. */
+  readonly settled: () => Promise<InstanceType<typeof xterm.Terminal>>;
   /** Everything written so far. */
   readonly written: () => string;
   readonly rawMode: () => boolean;
@@ -157,6 +159,10 @@ export function createScreen(columns: number, rows: number): Screen {
         `saw ${String(wanted)}`,
       ),
     hides: (unwanted) => until((now) => !now.includes(unwanted), `without ${unwanted}`),
+    settled: async () => {
+      await flushed();
+      return terminal;
+    },
     written: () => all,
     rawMode: () => stdin.isRaw,
   };

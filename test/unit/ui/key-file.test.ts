@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { keyFilePath, loadKeymap, parseKeys } from "../../../src/commands/key-file.ts";
+import { loadKeymap, parseKeys } from "../../../src/commands/key-file.ts";
+import { hasKeyFile, keyFilePath } from "../../../src/commands/key-file-path.ts";
 import { AetherError } from "../../../src/protocol/errors.ts";
 import { bindingTable } from "../../../src/ui/keys/bindings.ts";
 import { checkOverrides, keysJsonSchema } from "../../../src/ui/keys/check-overrides.ts";
@@ -81,6 +82,8 @@ describe("a key file", () => {
       expect(keyFilePath({ XDG_CONFIG_HOME: folder })).toBe(join(folder, "aether", "keys.yaml"));
       expect(keyFilePath({ AETHER_KEYS: "/k.yaml", XDG_CONFIG_HOME: folder })).toBe("/k.yaml");
       expect(loadKeymap({ XDG_CONFIG_HOME: folder })).toBe(defaultKeymap);
+      expect(hasKeyFile({ XDG_CONFIG_HOME: folder })).toBe(false);
+      expect(hasKeyFile({ AETHER_KEYS: join(folder, "none.yaml") })).toBe(true);
       expect(() => loadKeymap({ AETHER_KEYS: join(folder, "none.yaml") })).toThrow(/cannot be read/);
       mkdirSync(join(folder, "aether"));
       writeFileSync(join(folder, "aether", "keys.yaml"), "kill: K\n");
