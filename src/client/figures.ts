@@ -54,6 +54,32 @@ export interface Figures {
   readonly functions: ReadonlyMap<string, FunctionFigures>;
 }
 
+/** So often the age of a heartbeat and the engine's own figures are told while nothing else changes. */
+const quietIntervalMs = 5_000;
+
+/** Whether there is anything to draw in `now` that was not in `before`. */
+export function isNews(now: Figures, before: Figures | null): boolean {
+  if (before === null || now.atMs - before.atMs >= quietIntervalMs) return true;
+  if (now.errors.some((each, index) => each.count !== before.errors[index]?.count)) return true;
+  if (now.functions.size !== before.functions.size || now.interfaces.length !== before.interfaces.length)
+    return true;
+  if (now.interfaces.some(({ rates }, index) => differ(rates, before.interfaces[index]?.rates))) return true;
+  return [...now.functions].some(([id, each]) => {
+    const known = before.functions.get(id);
+    return (
+      known === undefined ||
+      each.cpuPercent !== known.cpuPercent ||
+      each.errors !== known.errors ||
+      each.wakesFailed !== known.wakesFailed ||
+      differ(each.rates, known.rates)
+    );
+  });
+}
+
+function differ(now: TrafficRates, before: TrafficRates | undefined): boolean {
+  return now.packets !== before?.packets || now.bytes !== before.bytes || now.drops !== before.drops;
+}
+
 interface Reading {
   readonly atMs: number;
   readonly traffic: ReadonlyMap<string, TrafficTotals>;
@@ -62,8 +88,11 @@ interface Reading {
 }
 
 const noRates: TrafficRates = { packets: [], bytes: [], drops: [] };
+/** A line of nothing is not made longer: what shows the same stays the same object. */
 const append = (values: readonly number[], value: number): readonly number[] =>
-  [...values, value].slice(-figuresKept);
+  value === 0 && values.length > 0 && values.every((each) => each === 0)
+    ? values
+    : [...values, value].slice(-figuresKept);
 
 /** A counter that fell belongs to something made anew: it has counted from zero. */
 const perSecond = (now: number, before: number, seconds: number): number =>

@@ -10,7 +10,7 @@ import type { EngineView } from "../protocol/views.ts";
 import { livenessOf } from "../protocol/stats-liveness.ts";
 import type { ConsoleConnection, ConsoleMessage, EngineConnection, FigureConnection } from "./connection.ts";
 import { monotonicMs, openEngineStats } from "./engine-stats.ts";
-import { figureIntervalMs, FigureKeeper } from "./figures.ts";
+import { figureIntervalMs, FigureKeeper, isNews } from "./figures.ts";
 import type { Figures } from "./figures.ts";
 import { HostSampler } from "./host-figures.ts";
 import type { LinkListener } from "./link.ts";
@@ -117,8 +117,10 @@ class LiveStats implements LiveConnection {
     // A timer that comes a little early must not make every second reading two seconds long.
     if (this.#stats === null || now - this.#figuresAtMs < figureIntervalMs - lookIntervalMs / 2) return;
     this.#figuresAtMs = now;
-    this.#figures = this.#keeper.take(this.#stats, now, Date.now());
-    this.#deliver({ type: "figures", figures: this.#figures });
+    const figures = this.#keeper.take(this.#stats, now, Date.now());
+    if (!isNews(figures, this.#figures)) return;
+    this.#figures = figures;
+    this.#deliver({ type: "figures", figures });
   }
 
   #merged(view: EngineView): StreamMessage {

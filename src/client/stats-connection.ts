@@ -7,7 +7,8 @@ import type { EngineView, FunctionView } from "../protocol/views.ts";
 import type { ConsoleConnection, ConsoleMessage } from "./connection.ts";
 import { monotonicMs, openEngineStats, readEngineStats, readRunningEngine } from "./engine-stats.ts";
 import type { EngineStats } from "./engine-stats.ts";
-import { figureIntervalMs, FigureKeeper } from "./figures.ts";
+import { figureIntervalMs, FigureKeeper, isNews } from "./figures.ts";
+import type { Figures } from "./figures.ts";
 import { HostSampler } from "./host-figures.ts";
 import type { LinkListener } from "./link.ts";
 import { overlayStats } from "./overlay-stats.ts";
@@ -36,6 +37,8 @@ class StatsConnection implements ConsoleConnection {
   readonly #listeners = new Set<(message: ConsoleMessage) => void>();
   readonly #linkListeners = new Set<LinkListener>();
   readonly #keeper = new FigureKeeper();
+  /** Told last. */
+  #figures: Figures | null = null;
   #figuresAtMs = -Infinity;
   #snapshot: StatsSnapshot;
   #silent: boolean;
@@ -80,7 +83,10 @@ class StatsConnection implements ConsoleConnection {
     const now = monotonicMs();
     if (now - this.#figuresAtMs < figureIntervalMs - lookIntervalMs / 2) return;
     this.#figuresAtMs = now;
-    this.#deliver({ type: "figures", figures: this.#keeper.take(this.#snapshot, now, Date.now()) });
+    const figures = this.#keeper.take(this.#snapshot, now, Date.now());
+    if (!isNews(figures, this.#figures)) return;
+    this.#figures = figures;
+    this.#deliver({ type: "figures", figures });
   }
 
   #heard(silent: boolean): void {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { FigureKeeper, figuresKept } from "../../../src/client/figures.ts";
+import { FigureKeeper, figuresKept, isNews } from "../../../src/client/figures.ts";
 import { parseCpuTimes, parseMemory } from "../../../src/client/host-figures.ts";
 import type { StatsSnapshot } from "../../../src/protocol/stats-reader.ts";
 
@@ -48,6 +48,36 @@ describe("figures", () => {
     for (let second = 1; second < 100; second += 1)
       last = keeper.take(snapshot({ packets: second, cpuMs: 0 }), second * 1_000, 0);
     expect(last.interfaces[0]?.rates.packets).toHaveLength(figuresKept);
+  });
+});
+
+describe("what is told of them", () => {
+  const take = (keeper: FigureKeeper, packets: number, second: number, cpuMs = 0) =>
+    keeper.take(snapshot({ packets, cpuMs }), second * 1_000, second * 1_000);
+
+  test("nothing while nothing changes, but for the age of the heartbeat now and then", () => {
+    const keeper = new FigureKeeper();
+    take(keeper, 7, 0);
+    const settled = take(keeper, 7, 1);
+    expect(isNews(settled, null)).toBe(true);
+    expect(isNews(take(keeper, 7, 2), settled)).toBe(false);
+    expect(isNews(take(keeper, 7, 6), settled)).toBe(true);
+  });
+
+  test("a packet, and then its way out of the last minute", () => {
+    const keeper = new FigureKeeper();
+    for (let second = 0; second < 4; second += 1) take(keeper, 7, second);
+    const before = take(keeper, 7, 4);
+    const after = take(keeper, 8, 5);
+    expect(isNews(after, before)).toBe(true);
+    expect(isNews(take(keeper, 8, 6), after)).toBe(true);
+  });
+
+  test("processor time", () => {
+    const keeper = new FigureKeeper();
+    for (let second = 0; second < 4; second += 1) take(keeper, 7, second);
+    const before = take(keeper, 7, 4);
+    expect(isNews(take(keeper, 7, 5, 20), before)).toBe(true);
   });
 });
 
