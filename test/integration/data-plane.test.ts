@@ -308,19 +308,16 @@ for n in range(30000): s.sendto(b"z", ("10.7.0.1", ${port}))`);
         });
       });
 
-      it("no permission: the capabilities for it are missing", () => {
-        const object = BpfObject.load(readBpfObject(`${bpfDirectory}/bench.bpf.o`));
-        cleanup.push(object);
-        const program = object.program("bench_empty");
+      // A program that has been loaded is attached by a link without any capability (dev_xdp_attach, net/core/dev.c).
+      it("no permission: without the capabilities no program is loaded", () => {
         const error = failure(() =>
-          inHost(() => withoutCapabilities(() => attachXdp(program, "up0", "generic"))),
+          withoutCapabilities(() => BpfObject.load(readBpfObject(`${bpfDirectory}/bench.bpf.o`))),
         );
         expect(error).toMatchObject({
-          code: "AE_BPF_ATTACH_FAILED",
+          code: "AE_BPF_LOAD_FAILED",
           hint: expect.stringContaining("CAP_NET_ADMIN") as unknown,
-          data: { interface: "up0", reason: "NoPermission" },
+          data: { errno: "EPERM" },
         });
-        expect(programOf("up0")).toBe(0);
       });
 
       const strangers = ["by a link", "by netlink"] as const;
