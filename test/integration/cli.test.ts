@@ -226,9 +226,9 @@ describe("against a running engine", () => {
       expect((await shell(`${aether_} ${verb} | true`)).stderr).toBe("");
     }
     // A pipe without a reader is noticed at the next write, as with every program: something has to happen meanwhile.
-    let ended = false;
-    const following = shell(`${aether_} events -f | head -1`).finally(() => (ended = true));
-    while (!ended) {
+    const reader = new AbortController();
+    const following = shell(`${aether_} events -f | head -1`).finally(() => reader.abort());
+    while (!reader.signal.aborted) {
       await run("suspend", "web");
       await run("wake", "web");
     }
