@@ -94,6 +94,17 @@ export async function runConsole(
     { gatherMs: options.reducedMotion === true ? calmMs : gatherMs, onError: fail },
   );
   let suspend: Suspend | null = null;
+  let isLent = false;
+  /** A key that was pressed twice must not give the terminal away twice: Ink takes that for a defect and ends. */
+  const giveAway = async (work: () => Promise<void>): Promise<void> => {
+    if (isLent) return;
+    isLent = true;
+    try {
+      await suspend?.(work);
+    } finally {
+      isLent = false;
+    }
+  };
   using controller = createController({
     store,
     connection,
@@ -101,7 +112,7 @@ export async function runConsole(
     toShell: async () => suspend?.(stopUntilContinued),
     lend: async (work) => {
       using _signals = leaveSignalsToProgram(connection.mode);
-      await suspend?.(async () => {
+      await giveAway(async () => {
         // Ink gives raw mode up, but the stream goes on reading, and keys would be lost to the program. `pause` alone does
         // nothing to a stream that was read by "readable".
         stdin.resume();
