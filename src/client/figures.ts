@@ -2,8 +2,9 @@
 import type { ErrorStats, InterfaceStats, TotalStats } from "../protocol/stats-layout.ts";
 import type { StatsSnapshot } from "../protocol/stats-reader.ts";
 
-/** Least time between two readings. */
-export const figureIntervalMs = 1_000;
+/** Least time between two readings, less what a timer may come early: a second one must not be two seconds after the first. */
+const figureIntervalMs = 1_000;
+const earlyMs = 125;
 /** Readings kept for sparklines: a minute. */
 export const figuresKept = 60;
 /** The engine looks at each function's processor time about once a second; over fewer readings its rate would jump. */
@@ -116,6 +117,25 @@ function ratesAfter(
 export class FigureKeeper {
   readonly #readings: Reading[] = [];
   #figures: Figures | null = null;
+  #told: Figures | null = null;
+
+  /** What was told last. */
+  get told(): Figures | null {
+    return this.#told;
+  }
+
+  /**
+   * Takes in a reading when one is due.
+   * @returns `null`: it is too soon for one, or there is nothing to draw in it that was not told before
+   */
+  news(snapshot: StatsSnapshot, monotonicMs: number, wallMs: number): Figures | null {
+    const last = this.#readings.at(-1);
+    if (last !== undefined && monotonicMs - last.atMs < figureIntervalMs - earlyMs) return null;
+    const figures = this.take(snapshot, monotonicMs, wallMs);
+    if (!isNews(figures, this.#told)) return null;
+    this.#told = figures;
+    return figures;
+  }
 
   /**
    * Takes in a reading.

@@ -10,8 +10,7 @@ import type { EngineView } from "../protocol/views.ts";
 import { livenessOf } from "../protocol/stats-liveness.ts";
 import type { ConsoleConnection, ConsoleMessage, EngineConnection, FigureConnection } from "./connection.ts";
 import { monotonicMs, openEngineStats } from "./engine-stats.ts";
-import { figureIntervalMs, FigureKeeper, isNews } from "./figures.ts";
-import type { Figures } from "./figures.ts";
+import { FigureKeeper } from "./figures.ts";
 import { HostSampler } from "./host-figures.ts";
 import type { LinkListener } from "./link.ts";
 import { overlayStats } from "./overlay-stats.ts";
@@ -51,8 +50,6 @@ class LiveStats implements LiveConnection {
   #view: EngineView | null = null;
   #stats: StatsSnapshot | null = null;
   readonly #keeper = new FigureKeeper();
-  #figures: Figures | null = null;
-  #figuresAtMs = -Infinity;
 
   constructor(connection: FigureConnection, reader: StatsReader) {
     this.#connection = connection;
@@ -111,16 +108,9 @@ class LiveStats implements LiveConnection {
     for (const listener of this.#listeners) listener(message);
   }
 
-  /** Rates are made of readings that are far enough apart. */
   #takeFigures(): void {
-    const now = monotonicMs();
-    // A timer that comes a little early must not make every second reading two seconds long.
-    if (this.#stats === null || now - this.#figuresAtMs < figureIntervalMs - lookIntervalMs / 2) return;
-    this.#figuresAtMs = now;
-    const figures = this.#keeper.take(this.#stats, now, Date.now());
-    if (!isNews(figures, this.#figures)) return;
-    this.#figures = figures;
-    this.#deliver({ type: "figures", figures });
+    const figures = this.#stats === null ? null : this.#keeper.news(this.#stats, monotonicMs(), Date.now());
+    if (figures !== null) this.#deliver({ type: "figures", figures });
   }
 
   #merged(view: EngineView): StreamMessage {
@@ -135,7 +125,8 @@ class LiveStats implements LiveConnection {
       this.#view = message.state;
       this.#look();
       listener(this.#merged(message.state));
-      if (isFirst && this.#figures !== null) listener({ type: "figures", figures: this.#figures });
+      const { told } = this.#keeper;
+      if (isFirst && told !== null) listener({ type: "figures", figures: told });
       isFirst = false;
       this.#takeFigures();
     });

@@ -7,8 +7,7 @@ import type { EngineView, FunctionView } from "../protocol/views.ts";
 import type { ConsoleConnection, ConsoleMessage } from "./connection.ts";
 import { monotonicMs, openEngineStats, readEngineStats, readRunningEngine } from "./engine-stats.ts";
 import type { EngineStats } from "./engine-stats.ts";
-import { figureIntervalMs, FigureKeeper, isNews } from "./figures.ts";
-import type { Figures } from "./figures.ts";
+import { FigureKeeper } from "./figures.ts";
 import { HostSampler } from "./host-figures.ts";
 import type { LinkListener } from "./link.ts";
 import { overlayStats } from "./overlay-stats.ts";
@@ -37,9 +36,6 @@ class StatsConnection implements ConsoleConnection {
   readonly #listeners = new Set<(message: ConsoleMessage) => void>();
   readonly #linkListeners = new Set<LinkListener>();
   readonly #keeper = new FigureKeeper();
-  /** Told last. */
-  #figures: Figures | null = null;
-  #figuresAtMs = -Infinity;
   #snapshot: StatsSnapshot;
   #silent: boolean;
 
@@ -78,15 +74,9 @@ class StatsConnection implements ConsoleConnection {
     for (const listener of this.#listeners) listener(message);
   }
 
-  /** Rates are made of readings that are far enough apart. */
   #takeFigures(): void {
-    const now = monotonicMs();
-    if (now - this.#figuresAtMs < figureIntervalMs - lookIntervalMs / 2) return;
-    this.#figuresAtMs = now;
-    const figures = this.#keeper.take(this.#snapshot, now, Date.now());
-    if (!isNews(figures, this.#figures)) return;
-    this.#figures = figures;
-    this.#deliver({ type: "figures", figures });
+    const figures = this.#keeper.news(this.#snapshot, monotonicMs(), Date.now());
+    if (figures !== null) this.#deliver({ type: "figures", figures });
   }
 
   #heard(silent: boolean): void {
