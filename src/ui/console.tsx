@@ -1,4 +1,5 @@
 /** The live console: from a connection to an engine until the user leaves or the engine is gone. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { render, useApp } from "ink";
 import { useEffect } from "react";
 import type { ConsoleConnection } from "../client/connection.ts";
@@ -114,9 +115,12 @@ export async function runConsole(
       using _signals = leaveSignalsToProgram(connection.mode);
       await giveAway(async () => {
         // Ink gives raw mode up, but the stream goes on reading, and keys would be lost to the program. `pause` alone does
-        // nothing to a stream that was read by "readable".
+        // nothing to a stream that was read by "readable". Each step takes its turn: what Node has scheduled for the listener
+        // that Ink removed would start the reading again.
+        await nextTurn();
         stdin.resume();
         stdin.pause();
+        await nextTurn();
         await work();
       });
     },

@@ -1,5 +1,5 @@
 /** Consoles on an engine that lives elsewhere, as people have them: going, coming back, standing still; editor and pager; keys of one's own. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -88,6 +88,8 @@ it("e and P hand the terminal to editor and pager, whole: every key, C-c too, an
     "# 0123456789abcdefghijklmnopqrstuvwxyz\n",
   );
   await get(port);
+  // What it printed is in its file a moment later.
+  await eventually(() => existsSync(join(folder, "state", name, "logs", "counter.log")), Boolean, "the log");
   terminal.press("P");
   await terminal.shows("(END)");
   terminal.press("C-c");
