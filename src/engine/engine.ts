@@ -8,6 +8,7 @@ import { enginePaths } from "../protocol/paths.ts";
 import type { InvocationRecord } from "../protocol/invocations.ts";
 import type { NumberedWake } from "../protocol/wakes.ts";
 import type { ConnectionCounts, DataPlaneView, EngineView, FunctionView } from "../protocol/views.ts";
+import { trimHeap } from "../ffi/heap-trim.ts";
 import type { ControlCore, CoreChange } from "./api/control-core.ts";
 import { ChangePublisher } from "./change-publisher.ts";
 import { validationError } from "./config/format-problems.ts";
@@ -21,6 +22,7 @@ import { LogFiles } from "./logs/log-files.ts";
 import { LogStore } from "./logs/log-store.ts";
 import type { LogWriter } from "./logs/log-store.ts";
 import { functionOf } from "./lifecycle/replicas.ts";
+import { MemoryReturn } from "./memory-return.ts";
 import { packagePaths } from "./package-paths.ts";
 import { planReload } from "./plan-reload.ts";
 import { ReactorClient } from "./reactor/reactor-client.ts";
@@ -76,6 +78,7 @@ export class Engine implements ControlCore {
   readonly #states: ChangePublisher<"state">;
   readonly #invocationStore: InvocationStore;
   readonly #invocations: Invocations;
+  readonly #memory = new MemoryReturn({ trim: trimHeap, monotonic: () => performance.now() });
   #config: AetherConfig;
   #order: readonly string[];
   #dataPlane: DataPlaneView | null = null;
@@ -102,6 +105,7 @@ export class Engine implements ControlCore {
     );
     this.#events.subscribe((event) => this.#wakes.add(event));
     this.#events.subscribe((event) => this.#publish({ type: "event", event }));
+    this.#events.subscribe(() => this.#memory.used());
     this.#store.subscribe((lines) => this.#publish({ type: "logs", lines }));
     this.#janitor = new Janitor((error) =>
       this.emit({ type: "error", functionId: null, error: error.toJSON() }),
@@ -359,6 +363,7 @@ export class Engine implements ControlCore {
   async #close(): Promise<void> {
     for (const writer of this.#writers.values()) writer.end();
     await this.#files.close();
+    this.#memory[Symbol.dispose]();
     this.#states[Symbol.dispose]();
     this.#store[Symbol.dispose]();
     await this.#invocations.settled(invocationsDeadlineMs);

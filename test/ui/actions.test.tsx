@@ -215,6 +215,23 @@ describe("actions", () => {
     await screen.see("Kill api?");
   });
 
+  test("the palette acts on a function that is named, from any view, and on nothing that is marked", async () => {
+    await using running = startConsole(100, 30);
+    const { screen, engine } = running;
+    await screen.see("api");
+    await screen.press("a", "3", ":", "kl work");
+    await screen.see("kill worker");
+    await screen.press(keys.enter);
+    await screen.see("Kill worker?");
+    await screen.press("y");
+    await screen.see("worker killed");
+    expect(engine.calls).toEqual(["kill worker"]);
+    await screen.press(":", "worker det", keys.enter);
+    await screen.see("worker");
+    await screen.press(keys.esc, ":", "no such thing");
+    await screen.see("No command of that name");
+  });
+
   test("typing into the filter narrows the rows; keys are text there; pasted text never runs", async () => {
     await using running = startConsole(100, 30);
     const { screen, engine } = running;

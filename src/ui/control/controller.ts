@@ -1,9 +1,9 @@
 /** Keys to commands, and what each command does. */
 import { assertNever } from "../../protocol/errors.ts";
-import { paletteEntries } from "../components/palette.ts";
 import type { CommandId } from "../keys/bindings.ts";
 import type { KeyPress } from "../keys/key-names.ts";
 import { newForm } from "../store/invoke-form.ts";
+import { paletteEntries } from "../store/palette.ts";
 import { keyScope, targets } from "../store/select.ts";
 import { themeNames } from "../theme/themes.ts";
 import { copyText } from "./clipboard.ts";
@@ -151,7 +151,9 @@ export function createController(host: Host): Controller {
     }
     const entry = paletteEntries(state, modal.input.text)[modal.selected];
     store.dispatch({ type: "close-modal" });
-    if (entry !== undefined) run(entry.command);
+    if (entry === undefined) return;
+    if (entry.functionId !== null) store.dispatch({ type: "select", functionId: entry.functionId });
+    run(entry.command);
   };
 
   const run = (command: CommandId): void => {

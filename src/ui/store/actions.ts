@@ -33,6 +33,8 @@ export type Action =
   | { readonly type: "expand"; readonly open: boolean }
   | { readonly type: "only-selected" }
   | { readonly type: "go-to-function" }
+  /** One function by its name, in the table: whatever is marked, a command after this hits it alone. */
+  | { readonly type: "select"; readonly functionId: string }
   | { readonly type: "reverse" }
   | { readonly type: "follow" }
   | { readonly type: "wrap" }

@@ -1,10 +1,10 @@
 /** Dialogs, the palette, and what is being typed. */
 import { assertNever } from "../../protocol/errors.ts";
 import { editText, emptyInput, inputOf, insertText } from "../components/text-input.ts";
-import { paletteEntries } from "../components/palette.ts";
 import { clampIndex } from "../format/window.ts";
 import { focusedLog, goToMatch, withFeed } from "./reduce-feed.ts";
 import { pasteInForm, typeInForm } from "./invoke-form.ts";
+import { paletteEntries } from "./palette.ts";
 import type { ConsoleState, InputTarget, Modal, TextInput } from "./types.ts";
 
 export function withModal(state: ConsoleState, modal: Modal | null): ConsoleState {

@@ -151,6 +151,12 @@ function back(state: ConsoleState): ConsoleState {
   return ui.view === "functions" ? state : withUi(state, { view: "functions" });
 }
 
+/** At the table; Esc goes back to where one came from. */
+const atFunctions = (ui: ConsoleState["ui"]): Pick<ConsoleState["ui"], "view" | "history"> => ({
+  view: "functions",
+  history: [...ui.history.filter((view) => view !== ui.view), ui.view].slice(-maxHistory),
+});
+
 /** From a record to the function it is of, with its details open. */
 function goToFunction(state: ConsoleState): ConsoleState {
   const area = focusedArea(state);
@@ -158,11 +164,22 @@ function goToFunction(state: ConsoleState): ConsoleState {
   if (id === null || !(shownData(state).view?.functions.some((fn) => fn.id === id) ?? false)) return state;
   const { ui } = state;
   return withUi(state, {
-    view: "functions",
-    history: [...ui.history.filter((view) => view !== ui.view), ui.view].slice(-maxHistory),
+    ...atFunctions(ui),
     table: { ...ui.table, selectedId: id, filter: "" },
     pane: "detail",
     focus: "pane",
+  });
+}
+
+/** A filter that hides it goes. */
+function selectNamed(state: ConsoleState, id: string): ConsoleState {
+  const { ui } = state;
+  const isShown = tableRows(state).some((fn) => fn.id === id);
+  return withUi(state, {
+    ...(ui.view === "functions" ? {} : atFunctions(ui)),
+    table: { ...ui.table, selectedId: id, filter: isShown ? ui.table.filter : "" },
+    marked: new Set(),
+    focus: "main",
   });
 }
 
@@ -229,6 +246,8 @@ function step(state: ConsoleState, action: Action): ConsoleState {
     }
     case "only-selected":
       return toggleOnlySelected(state);
+    case "select":
+      return selectNamed(state, action.functionId);
     case "go-to-function":
       return goToFunction(state);
     case "reverse":
