@@ -83,7 +83,7 @@ const stops: readonly Stop[] = [
   { name: "logs", presses: [keys.esc, "2", "/", "items/3", keys.enter], sees: /search items\/3 \d+ of/ },
   { name: "events", presses: [keys.esc, "3"], sees: "events" },
   { name: "wakes", presses: ["4"], sees: "over budget" },
-  { name: "system", presses: ["5"], sees: /▐5/ },
+  { name: "system", presses: ["5"], sees: "Debian GNU/Linux" },
   { name: "config", presses: ["6"], sees: /▐6/ },
   { name: "invocations", presses: ["7"], sees: /▐7/ },
   { name: "network", presses: ["8"], sees: /▐8/ },
