@@ -20,6 +20,7 @@ const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
 const SO_TYPE = 3;
+const SO_RCVBUF = 8;
 const SO_RCVBUFFORCE = 33;
 const IPPROTO_IP = 0;
 const IPPROTO_IPV6 = 41;
@@ -70,9 +71,18 @@ export function bindDatagram(target: ListenAddress): Fd {
   }
 }
 
-/** How much a socket keeps while nobody reads; the kernel doubles the figure for its own needs (socket(7)). */
-export function setReceiveBuffer(fd: Fd, bytes: number): void {
-  setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, bytes);
+/**
+ * A socket keeps at least so much while nobody reads; the kernel doubles the figure for its own needs and tells the doubled
+ * one (socket(7)). Throws SyscallError.
+ */
+export function widenReceiveBuffer(fd: Fd, bytes: number): void {
+  const now = new Int32Array(1);
+  checked(
+    cGetsockopt(fd.number, SOL_SOCKET, SO_RCVBUF, now, new Uint32Array([4])) as number,
+    "getsockopt",
+    "SO_RCVBUF",
+  );
+  if ((now[0] ?? 0) < 2 * bytes) setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, bytes);
 }
 
 /**
@@ -205,17 +215,12 @@ export class DatagramForwarder implements Disposable {
    */
   send(datagram: Datagram): void {
     const { family, address } = datagram.target;
-    const packet = family === AF_INET ? packet4(datagram) : packet6(datagram);
+    const socket = this.#socket(family).number;
     const target = encode({ family, address, port: 0 });
-    const sent = cSendto(
-      this.#socket(family).number,
-      packet,
-      packet.length,
-      0,
-      target,
-      target.length,
-    ) as number;
-    if (sent < 0) throw new SyscallError("sendto", lastErrno());
+    for (const packet of family === AF_INET ? [packet4(datagram)] : packets6(datagram)) {
+      const sent = cSendto(socket, packet, packet.length, 0, target, target.length) as number;
+      if (sent < 0) throw new SyscallError("sendto", lastErrno());
+    }
   }
 
   #socket(family: number): Fd {
@@ -274,15 +279,37 @@ function packet4({ source, target, data }: Datagram): Uint8Array {
   return packet;
 }
 
-function packet6({ source, target, data }: Datagram): Uint8Array {
+const IPPROTO_FRAGMENT = 44;
+/** The largest packet of a loopback interface, which the largest datagram exceeds under IPv6: it goes in two parts, as when it came. */
+const loopbackMtu = 65_536;
+/** Of the first part; offsets count in eights (RFC 8200, 4.5). */
+const partBytes = 32_768;
+
+function packets6({ source, target, data }: Datagram): readonly Uint8Array[] {
   const body = udp(source, target, data);
-  const packet = new Uint8Array(40 + body.length);
+  if (40 + body.length <= loopbackMtu) return [packet6(source, target, IPPROTO_UDP, body)];
+  const identification = Math.floor(Math.random() * 2 ** 32);
+  return [0, partBytes].map((offset) => {
+    const isLast = offset > 0;
+    const bytes = isLast ? body.subarray(offset) : body.subarray(0, partBytes);
+    const part = new Uint8Array(8 + bytes.length);
+    const view = new DataView(part.buffer);
+    part[0] = IPPROTO_UDP;
+    view.setUint16(2, offset | (isLast ? 0 : 1), false);
+    view.setUint32(4, identification, false);
+    part.set(bytes, 8);
+    return packet6(source, target, IPPROTO_FRAGMENT, part);
+  });
+}
+
+function packet6(source: InetAddress, target: InetAddress, next: number, payload: Uint8Array): Uint8Array {
+  const packet = new Uint8Array(40 + payload.length);
   packet[0] = 0x60;
-  new DataView(packet.buffer).setUint16(4, body.length, false);
-  packet[6] = IPPROTO_UDP;
+  new DataView(packet.buffer).setUint16(4, payload.length, false);
+  packet[6] = next;
   packet[7] = hops;
   packet.set(source.address, 8);
   packet.set(target.address, 24);
-  packet.set(body, 40);
+  packet.set(payload, 40);
   return packet;
 }

@@ -163,6 +163,36 @@ threading.Thread(target=sniff, daemon=True).start()`);
       ]);
     });
 
+    it.each([
+      ["127.0.0.1", "0.0.0.0"],
+      ["::1", "::"],
+    ])(
+      "datagrams to %s that wait for a sleeping function are all answered, though more than a usual buffer holds",
+      async (target, bound) => {
+        const echo = {
+          ...hello,
+          command: "python3 server.py",
+          cwd: fixture("udp-echo"),
+          protocol: "udp",
+          ready: "port",
+          env: { HOST: bound },
+        };
+        const started = await start([echo]);
+        await started.settled("hello", "WarmSnapshot");
+        const rest = [0, 3, ...Array.from({ length: 50 }, () => 32_000), 65_000];
+        const answers = await host.run(`
+u = socket.socket(socket.AF_INET6 if ":" in "${target}" else socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(10)
+SO_RCVBUFFORCE = 33; u.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
+def body(size): return bytes(range(251)) * (size // 251) + b"x" * (size % 251)
+sizes = [65507] + ${JSON.stringify(rest)}
+for size in sizes: u.sendto(body(size), ("${target}", ${port}))
+result = []
+for _ in sizes:
+    data = u.recv(70000); assert data == body(len(data)); result.append(len(data))`);
+        expect((answers as number[]).toSorted((a, b) => a - b)).toEqual([...rest, 65_507]);
+      },
+    );
+
     it("killed, it leaves no program: direct traffic flows", async () => {
       const started = await start();
       expect(programOf("up0")).not.toBe(0);

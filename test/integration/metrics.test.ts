@@ -113,7 +113,9 @@ describe("metrics", () => {
     const validated = await aether(["validate", "-c", engine.configFile], { env: engine.env });
     expect(validated).toMatchObject({ code: 0, stderr: "" });
     const before = engine.events.length;
-    engine.rewrite([{ ...counter, stop_timeout: "3s" }, events], { metrics: { listen: `127.0.0.1:${port}` } });
+    engine.rewrite([{ ...counter, stop_timeout: "3s" }, events], {
+      metrics: { listen: `127.0.0.1:${port}` },
+    });
     await engine.waitFor((event) => event.type === "reload", "the reload", 10_000, before);
     expect(seriesOf(await scrape()).get("aether_functions")).toBe(2);
   });

@@ -3,7 +3,7 @@
  * while it sleeps they are what keeps the port open: the kernel completes handshakes and queues data on them.
  */
 import { fstatSync } from "node:fs";
-import { bindDatagram, recordTargets, setReceiveBuffer } from "../../ffi/datagram.ts";
+import { bindDatagram, recordTargets, widenReceiveBuffer } from "../../ffi/datagram.ts";
 import { epollIn } from "../../ffi/epoll.ts";
 import type { Epoll } from "../../ffi/epoll.ts";
 import { isReadable } from "../../ffi/fd.ts";
@@ -25,7 +25,7 @@ import { relayQueued } from "./relay.ts";
 /** With a server's own backlog of 5, 44 of 50 clients of a sleeping function waited for a one-second SYN retry. */
 const backlog = 4096;
 
-/** A sleeping UDP function keeps so many bytes of datagrams, the kernel's own overhead apart. */
+/** A sleeping UDP function keeps so many bytes of datagrams, the kernel's own overhead apart; and so does one that was woken. */
 const datagramBufferBytes = 4 * 1024 * 1024;
 
 /** Marks ports whose listener is held, so that a cold process may bind beside it (bpf/cgroup.bpf.c). */
@@ -111,7 +111,12 @@ export class HeldListeners implements Disposable {
     this.#held = listeners;
     for (const { fd, port } of listeners) {
       if (this.#protocol === "tcp") listen(fd, backlog);
-      else this.#ports.mark(port, "udp"); // Its datagrams count from now on.
+      else {
+        // What waited is given to it at once, faster than it reads: with the usual 208 KiB the rest would be dropped, and where
+        // an XDP program is attached, whatever comes behind one of the largest datagrams, which counts for 256 KiB there.
+        widenReceiveBuffer(fd, datagramBufferBytes);
+        this.#ports.mark(port, "udp"); // Its datagrams count from now on.
+      }
     }
     for (const { fd, address } of previous) {
       if (this.#protocol === "udp") {
@@ -150,7 +155,7 @@ export class HeldListeners implements Disposable {
       this.#ports.mark(port, this.#protocol);
       if (this.#protocol === "tcp") continue;
       // While the function runs the socket is its own, and stays as it made it; this is said before it ends, or after.
-      setReceiveBuffer(fd, datagramBufferBytes);
+      widenReceiveBuffer(fd, datagramBufferBytes);
       recordTargets(fd);
     }
   }
