@@ -1,4 +1,5 @@
 /** What `aether init` writes. */
+import { fileURLToPath } from "node:url";
 import { assertNever } from "../protocol/errors.ts";
 
 export type HandlerLanguage = "python" | "node";
@@ -25,7 +26,11 @@ export function initFiles(language: HandlerLanguage): readonly InitFile[] {
   }
 }
 
-const config = (command: string): string => `version: 1
+/** Editors with a YAML language server complete and check the file by it. */
+const schema = fileURLToPath(new URL("../../schema/aether.schema.json", import.meta.url));
+
+const config = (command: string): string => `# yaml-language-server: $schema=${schema}
+version: 1
 
 functions:
   # A server process. It sleeps as a snapshot and wakes when a client connects: curl localhost:8080/

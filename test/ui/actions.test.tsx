@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { AetherError } from "../../src/protocol/errors.ts";
 import type { FunctionView } from "../../src/protocol/views.ts";
-import { asleep, fakeFunction } from "../helpers/fake-engine-views.ts";
+import { asleep, fakeFunction, fakeWake } from "../helpers/fake-engine-views.ts";
 import { keys } from "../helpers/screen.ts";
 import { startConsole } from "./start-console.ts";
 
@@ -230,6 +230,71 @@ describe("actions", () => {
     await screen.see("worker");
     await screen.press(keys.esc, ":", "no such thing");
     await screen.see("No command of that name");
+  });
+
+  test("the palette finds a command that does not hold here, and says where it does", async () => {
+    await using running = startConsole(100, 30);
+    const { screen } = running;
+    await screen.see("api");
+    await screen.press(":", "wrap");
+    await screen.see("(log, all logs) Wrap long lines");
+    await screen.press(keys.enter);
+    await screen.see("wrap means something in: log, all logs");
+  });
+
+  test("no key hits a function that the filter hides", async () => {
+    await using running = startConsole(100, 30);
+    const { screen, engine } = running;
+    await screen.see("api");
+    await screen.press("/", "zzz", keys.enter);
+    await screen.see("No function matches zzz");
+    await screen.press("s", "X");
+    await screen.see("no function is selected");
+    expect(engine.calls).toEqual([]);
+    await screen.press(keys.esc, keys.esc, "s");
+    await screen.see("api put to sleep");
+  });
+
+  test("a terminal that is too small takes no key but those that leave", async () => {
+    await using running = startConsole(50, 12);
+    const { screen, engine } = running;
+    await screen.see("needs 60x15");
+    await screen.press("s", "W", "X", "y");
+    screen.resize(100, 30);
+    await screen.see("api");
+    expect(engine.calls).toEqual([]);
+    expect(await screen.text()).not.toContain("Kill");
+  });
+
+  test("what is as it was asked for is said, and is no failure", async () => {
+    await using running = startConsole(100, 30);
+    const { screen, engine } = running;
+    engine.answer(() =>
+      Promise.reject(
+        new AetherError("AE_INVALID_STATE_TRANSITION", "api: Running -> Running is no step", {
+          data: { function: "api", from: "Running", to: "Running" },
+        }),
+      ),
+    );
+    await screen.see("api");
+    await screen.press("W");
+    await screen.see("api is Running already");
+    expect(await screen.text()).not.toContain("AE_INVALID");
+  });
+
+  test("events, wakes and invocations are copied as JSON", async () => {
+    await using running = startConsole(100, 30);
+    const { screen, engine } = running;
+    await screen.see("api");
+    engine.event(fakeWake("api"));
+    await screen.press("4");
+    await screen.see("api");
+    await screen.press("y");
+    await screen.see("wake copied by");
+    await screen.press("3", "y");
+    await screen.see("1 event copied by");
+    await screen.press("7", "y");
+    await screen.see("there is nothing to copy");
   });
 
   test("typing into the filter narrows the rows; keys are text there; pasted text never runs", async () => {

@@ -7,6 +7,13 @@ const toolTimeoutMs = 1_000;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+const ways = ["auto", "native", "osc52"] as const;
+
+/** `AETHER_CLIPBOARD` narrows how text is copied; anything else than these words counts as `auto`. */
+function clipboardWay(env: Environment): (typeof ways)[number] {
+  return ways.find((way) => way === env["AETHER_CLIPBOARD"]) ?? "auto";
+}
+
 /** Tools to try, the most fitting first. */
 export function clipboardTools(
   env: Environment,
@@ -50,9 +57,12 @@ export async function copyText(
   env: Environment,
   write: (sequence: string) => void,
 ): Promise<CopyResult> {
-  for (const tool of clipboardTools(env, process.platform)) {
+  const way = clipboardWay(env);
+  const tools = way === "osc52" ? [] : clipboardTools(env, process.platform);
+  for (const tool of tools) {
     if (await pipeTo(tool, text)) return { ok: true, how: tool[0] };
   }
+  if (way === "native") return { ok: false, how: "no tool of the desktop took it (AETHER_CLIPBOARD=native)" };
   const sequence = osc52(text, env);
   if (sequence === null) return { ok: false, how: "too long for the terminal" };
   write(sequence);

@@ -3,7 +3,9 @@ import { assertNever } from "../../protocol/errors.ts";
 import type { CommandId } from "../keys/bindings.ts";
 import type { KeyPress } from "../keys/key-names.ts";
 import { newForm } from "../store/invoke-form.ts";
+import { isTooSmall } from "../store/layout.ts";
 import { paletteEntries } from "../store/palette.ts";
+import { copyOfRecords } from "../store/copy-records.ts";
 import { keyScope, targets } from "../store/select.ts";
 import { themeNames } from "../theme/themes.ts";
 import { copyText } from "./clipboard.ts";
@@ -13,6 +15,16 @@ import { createInvocations } from "./invocations.ts";
 import { createLogActions } from "./log-actions.ts";
 import { createOutside } from "./outside.ts";
 import { createToaster } from "./toasts.ts";
+
+/** What still works while the terminal is too small to show anything: leaving, and answering the question about it. */
+const usableUnseen: readonly CommandId[] = [
+  "quit",
+  "interrupt",
+  "suspend-console",
+  "detach",
+  "dialog-yes",
+  "dialog-no",
+];
 
 /** Two presses of C-c within this time leave without a question. */
 const interruptMs = 2_000;
@@ -80,6 +92,12 @@ export function createController(host: Host): Controller {
     const name = fns.length === 1 ? fn.id : `${fns.length} functions`;
     if (asJson) void copy(JSON.stringify(fns.length === 1 ? fn : fns, null, 2), `${name} as JSON`);
     else void copy(fns.map(({ id }) => id).join("\n"), name);
+  };
+
+  const copyRecord = (): void => {
+    const { count, name, text } = copyOfRecords(store.getState());
+    if (count === 0) toaster.say("info", "there is nothing to copy");
+    else void copy(text, name);
   };
 
   const copyReport = (): void => {
@@ -152,6 +170,8 @@ export function createController(host: Host): Controller {
     const entry = paletteEntries(state, modal.input.text)[modal.selected];
     store.dispatch({ type: "close-modal" });
     if (entry === undefined) return;
+    if (entry.elsewhere !== null)
+      return toaster.say("info", `${entry.label} means something in: ${entry.elsewhere}`);
     if (entry.functionId !== null) store.dispatch({ type: "select", functionId: entry.functionId });
     run(entry.command);
   };
@@ -186,6 +206,8 @@ export function createController(host: Host): Controller {
       case "copy-id":
       case "copy-row":
         return copyFunctions(command === "copy-row");
+      case "copy-record":
+        return copyRecord();
       case "interrupt":
         return interrupt();
       case "suspend-console":
@@ -312,8 +334,11 @@ export function createController(host: Host): Controller {
 
   return {
     press: (key) => {
-      const scope = keyScope(store.getState());
-      const command = store.getState().ui.keymap.resolve(scope, key.name);
+      const state = store.getState();
+      const scope = keyScope(state);
+      const command = state.ui.keymap.resolve(scope, key.name);
+      // Nobody acts on what cannot be seen.
+      if (isTooSmall(state) && (command === null || !usableUnseen.includes(command))) return;
       if (command !== null) run(command);
       else if (scope === "input" || scope === "palette" || scope === "form")
         store.dispatch({ type: "type", press: key });

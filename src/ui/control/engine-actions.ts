@@ -21,6 +21,10 @@ const verbs: Readonly<Record<FunctionAction, string>> = {
   kill: "killed",
 };
 
+/** It was asked for a state in which it is: nothing went wrong. */
+const isThere = ({ code, data }: AetherError): boolean =>
+  code === "AE_INVALID_STATE_TRANSITION" && data["from"] === data["to"];
+
 function doneText(id: string, action: FunctionAction, fn: FunctionView, durationMs: number): string {
   const size =
     action === "snapshot" && fn.snapshot !== null ? `, image ${formatBytes(fn.snapshot.sizeBytes)}` : "";
@@ -56,6 +60,7 @@ export function createEngineActions(host: Host, toaster: Toaster, outside: Outsi
       return doneText(functionId, action, fn, durationMs);
     } catch (error) {
       const failure = toAetherError(error, `${action} of ${functionId} failed`);
+      if (isThere(failure)) return `${functionId} is ${String(failure.data["to"])} already`;
       return { what: `${action} of ${functionId}`, error: sanitizeDeep(failure.toJSON()) };
     } finally {
       store.dispatch({ type: "answered", functionId, action });

@@ -141,6 +141,13 @@ export const sections = [
         "Open the whole log of the function in your pager ($PAGER).",
       ),
       bind("copy-id", ["y"], onFunction, "copy id", "Copy the id of the function."),
+      bind(
+        "copy-record",
+        ["y"],
+        ["wakes", "invocations", "events"],
+        "copy as JSON",
+        "Copy the selected wake or invocation as JSON; of events, all that the filter shows.",
+      ),
       bind("copy-row", ["Y"], onFunction, "copy as JSON", "Copy all that is known of the function, as JSON."),
     ],
   },

@@ -53,10 +53,13 @@ function drawerLines(state: ConsoleState): readonly Line[] {
   }
 }
 
+/** Nothing can be drawn in so little room. */
+export const isTooSmall = ({ ui }: ConsoleState): boolean => ui.columns < leastColumns || ui.rows < leastRows;
+
 export function layoutOf(state: ConsoleState): Layout {
   const { ui } = state;
   const { columns, rows } = ui;
-  const tooSmall = columns < leastColumns || rows < leastRows;
+  const tooSmall = isTooSmall(state);
   const available = Math.max(0, rows - fixedRows);
   const drawer = tooSmall ? [] : drawerLines(state).slice(0, Math.max(0, available - 2));
   const toast = tooSmall

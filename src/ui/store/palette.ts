@@ -3,6 +3,7 @@ import { modalScopes, sections } from "../keys/bindings.ts";
 import type { Binding, CommandId } from "../keys/bindings.ts";
 import type { Keymap } from "../keys/keymap.ts";
 import { showKey } from "../keys/key-names.ts";
+import { places } from "../keys/places.ts";
 import { fuzzyPlaces } from "./filter.ts";
 import { containsText, keyScope, shownData, targets } from "./select.ts";
 import type { ConsoleState } from "./types.ts";
@@ -14,6 +15,8 @@ export interface PaletteEntry {
   readonly label: string;
   readonly key: string;
   readonly help: string;
+  /** It means nothing where the focus was: where it does. */
+  readonly elsewhere: string | null;
 }
 
 /** More than anybody looks through; typing on narrows it. */
@@ -37,10 +40,12 @@ const onNamed = (binding: Binding): boolean =>
 export function paletteEntries(state: ConsoleState, wanted: string): readonly PaletteEntry[] {
   const words = wanted.trim().split(/\s+/);
   if (words[0] === "") return commands(state);
-  const found = [...commands(state), ...commandsOnNamed(state, words)].flatMap((entry) => {
-    const rank = rankOf(entry, words);
-    return rank === null ? [] : [{ entry, rank }];
-  });
+  const found = [...commands(state), ...commandsElsewhere(state), ...commandsOnNamed(state, words)].flatMap(
+    (entry) => {
+      const rank = rankOf(entry, words);
+      return rank === null ? [] : [{ entry, rank }];
+    },
+  );
   return found
     .toSorted((a, b) => a.rank - b.rank)
     .slice(0, maxEntries)
@@ -65,6 +70,20 @@ function commands(state: ConsoleState): readonly PaletteEntry[] {
   return entries;
 }
 
+/** Every command is found by its name; where it holds is said instead of running it without effect. */
+function commandsElsewhere(state: ConsoleState): readonly PaletteEntry[] {
+  const here = new Set(commands(state).map(({ command }) => command));
+  return state.ui.keymap.bindings.flatMap((binding) => {
+    const open = binding.scopes.filter((scope) => !modalScopes.includes(scope));
+    if (here.has(binding.command) || notListed.has(binding.command) || binding.command === "palette")
+      return [];
+    const [first] = open;
+    if (first === undefined || first === "global") return [];
+    const elsewhere = [...new Set(open.map((scope) => places[scope]))].join(", ");
+    return [{ ...entryOf(binding, null, null), help: `(${elsewhere}) ${binding.help}`, elsewhere }];
+  });
+}
+
 /** Only of functions in whose names one of the words is found: of a thousand others nobody asked. */
 function commandsOnNamed(state: ConsoleState, words: readonly string[]): readonly PaletteEntry[] {
   const { keymap, table, marked } = state.ui;
@@ -86,14 +105,18 @@ const entryOf = (
   label: whom === null ? binding.label : `${binding.label} ${whom}`,
   key: showKey(binding.keys[0] ?? ""),
   help: binding.help,
+  elsewhere: null,
 });
 
 /**
  * The smaller, the nearer to what was typed: a label that begins with it, one that has the words, one whose letters stand in
- * their order, a help text. A named function comes after the selected one. `null` where a word is not found at all.
+ * their order, a help text. A named function comes after the selected one, and last what does not hold here. `null` where a word is not found at all.
  */
-function rankOf({ label, help, functionId }: PaletteEntry, words: readonly string[]): number | null {
-  let rank = functionId === null ? 0 : 1;
+function rankOf(
+  { label, help, functionId, elsewhere }: PaletteEntry,
+  words: readonly string[],
+): number | null {
+  let rank = elsewhere !== null ? 16 : functionId === null ? 0 : 1;
   for (const word of words) {
     if (containsText(label, word)) rank += 0;
     else if (fuzzyPlaces(label, word) !== null) rank += 4;

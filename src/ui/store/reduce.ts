@@ -133,7 +133,7 @@ function markAll(state: ConsoleState): ConsoleState {
 function back(state: ConsoleState): ConsoleState {
   const { ui } = state;
   const log = focusedLog(state);
-  if (ui.toasts.length > 0) return withUi(state, { toasts: ui.toasts.slice(0, -1) });
+  if (ui.toasts.length > 0) return withUi(state, { toasts: [] });
   if (ui.help) return withUi(state, { help: false });
   if (log !== null && ui.feeds[log].choice !== null) return dropLogChoice(state, log);
   if (log !== null && ui.feeds[log].search !== "") {
@@ -216,6 +216,8 @@ function step(state: ConsoleState, action: Action): ConsoleState {
       return move(state, action.move);
     case "view": {
       if (ui.view === action.view) return withUi(state, { help: false });
+      // The table is home: whoever went there by its key has nothing behind it to fall back into.
+      if (action.view === "functions") return withUi(state, { view: action.view, history: [], help: false });
       const history = [...ui.history.filter((view) => view !== action.view), ui.view].slice(-maxHistory);
       return withUi(state, { view: action.view, history, help: false });
     }

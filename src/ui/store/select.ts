@@ -129,6 +129,13 @@ export function selectedFunction(state: ConsoleState): FunctionView | null {
   return shownData(state).view?.functions.find((fn) => fn.id === selectedId) ?? null;
 }
 
+/** The selected function where its row can be seen: one that the filter hides stays selected, but no key hits it. */
+function targetInSight(state: ConsoleState): FunctionView | null {
+  const fn = selectedFunction(state);
+  if (fn === null || state.ui.view !== "functions" || state.ui.pane !== null) return fn;
+  return tableRows(state).includes(fn) ? fn : null;
+}
+
 /** What an action in the focused place hits: the marked rows of the table where there are some, else the selected function. */
 export function targets(state: ConsoleState): readonly FunctionView[] {
   const { marked } = state.ui;
@@ -137,7 +144,7 @@ export function targets(state: ConsoleState): readonly FunctionView[] {
   const functions = shownData(state).view?.functions ?? [];
   const chosen = isTable ? functions.filter(({ id }) => marked.has(id)) : [];
   if (chosen.length > 0) return chosen;
-  const fn = selectedFunction(state);
+  const fn = targetInSight(state);
   return fn === null ? [] : [fn];
 }
 

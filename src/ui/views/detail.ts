@@ -72,7 +72,7 @@ function live(fn: FunctionView, data: Data, width: number): readonly Line[] {
     plural(fn.coldStarts, "cold start"),
     plural(fn.exits, "exit"),
     ...(known === null || known.wakesFailed === 0 ? [] : [plural(known.wakesFailed, "failed wake")]),
-    `${fn.violations} over budget`,
+    `${fn.violations} over budget, trials too`,
   ];
   return [
     heading("NOW"),

@@ -12,7 +12,7 @@ const keyWidth = 12;
 
 const stateMeaning = {
   Running: "serves",
-  Suspended: "frozen in memory, wakes in under a millisecond",
+  Suspended: "frozen in memory, wakes in about a millisecond",
   WarmSnapshot: "sleeps as an image, takes no memory of its own, wakes in milliseconds",
   Uninitialized: "nothing but its declaration; the first wake is a cold start",
 } as const;

@@ -198,7 +198,7 @@ export function logTitle(state: ConsoleState, area: LogArea, height: number): Li
     ...followSpans(state, area, height),
     ...(chosen > 0 ? [span(`  ${formatCount(chosen)} chosen`, "accent")] : []),
     ...searchSpans(state, area),
-    span(`  ${formatCount(count)} lines`, "dim"),
+    span(`  ${formatCount(count)} ${count === 1 ? "line" : "lines"}`, "dim"),
     ...notes.map((note) => span(`  ${note}`, "dim")),
   );
 }

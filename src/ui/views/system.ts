@@ -207,7 +207,7 @@ function functionFacts({ engine, functions }: EngineView, { figures }: Data, wid
     ...field("wakes", count(sum(functions.map((fn) => fn.wakes)), "text"), width),
     ...field("failed wakes", count(failed, "bad"), width),
     ...field("cold starts", count(sum(functions.map((fn) => fn.coldStarts)), "text"), width),
-    ...field("over budget", count(sum(functions.map((fn) => fn.violations)), "warn"), width),
+    ...field("late restores", count(sum(functions.map((fn) => fn.violations)), "warn"), width),
   ];
 }
 
