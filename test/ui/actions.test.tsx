@@ -239,7 +239,8 @@ describe("actions", () => {
     await screen.press(":", "wrap");
     await screen.see("(log, all logs) Wrap long lines");
     await screen.press(keys.enter);
-    await screen.see("wrap means something in: log, all logs");
+    const text = await screen.see("wrap means something in: log, all logs");
+    expect(text).not.toContain("No command of that name");
   });
 
   test("no key hits a function that the filter hides", async () => {
@@ -295,6 +296,13 @@ describe("actions", () => {
     await screen.see("1 event copied by");
     await screen.press("7", "y");
     await screen.see("there is nothing to copy");
+    const [wake, events] = screen
+      .written()
+      .split("]52;c;")
+      .slice(1)
+      .map((rest) => JSON.parse(Buffer.from(rest.split("\u0007")[0] ?? "", "base64").toString()) as unknown);
+    expect(wake).toMatchObject({ functionId: "api", restoreMs: 8 });
+    expect(events).toMatchObject({ type: "wake", functionId: "api" });
   });
 
   test("typing into the filter narrows the rows; keys are text there; pasted text never runs", async () => {
