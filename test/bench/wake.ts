@@ -116,6 +116,8 @@ function summarize(subject: Subject, samples: readonly Sample[], failures: numbe
 
 interface Baseline {
   readonly function: string;
+  /** Asked while it runs, after the same pause: what the process itself takes. Above it is what waking costs. */
+  readonly awakeFirstByteMs: Quantiles;
   readonly restoreMs: Quantiles;
   /** Over 1.5 the run was not quiet. */
   readonly p99OverP50: number;
@@ -155,11 +157,18 @@ async function measure(
   const samples = new Map<Subject, Sample[]>(subjects.map((subject) => [subject, []]));
   const failures = new Map<Subject, string[]>(subjects.map((subject) => [subject, []]));
   const restores = new Map<string, number[]>(chosen.map(({ id }) => [id, []]));
+  const awake = new Map<string, number[]>(chosen.map(({ id }) => [id, []]));
   for (let round = -warmUpRounds; round < n; round++) {
     for (const subject of subjects) {
       const sample = await once(engine, client, subject);
       if (typeof sample === "string") failures.get(subject)?.push(sample);
       else if (round >= 0) samples.get(subject)?.push(sample);
+    }
+    for (const { program, port } of subjects.filter(({ tier }) => tier === "mapped")) {
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      const [timing] = await client.get([port]);
+      if (round >= 0 && timing !== undefined && "firstByteMs" in timing)
+        awake.get(program)?.push(timing.firstByteMs);
     }
     if (round < 0 || round % baselineBatch !== 0) continue;
     for (const { id } of chosen) {
@@ -183,7 +192,13 @@ async function measure(
     ),
     baseline: chosen.map(({ id }) => {
       const restoreMs = quantiles(restores.get(id) ?? []);
-      return { function: id, restoreMs, p99OverP50: ratio(restoreMs.p99, restoreMs.p50) };
+      const awakeFirstByteMs = quantiles(awake.get(id) ?? []);
+      return {
+        function: id,
+        awakeFirstByteMs,
+        restoreMs,
+        p99OverP50: ratio(restoreMs.p99, restoreMs.p50),
+      };
     }),
     failures: [...failures].flatMap(([{ id, tier }, all]) => all.map((why) => `${id} (${tier}): ${why}`)),
   };
@@ -247,6 +262,9 @@ function printTable(): void {
     console.log(
       `${id.padEnd(26)}p50 ${ms(restoreMs.p50)}  p99 ${ms(restoreMs.p99)}  n ${restoreMs.n}  p99/p50 ${p99OverP50}`,
     );
+  console.log("\nfirst byte of the same process while it runs: what is above it is the wake");
+  for (const { function: id, awakeFirstByteMs: awake } of result.baseline)
+    console.log(`${id.padEnd(26)}p50 ${ms(awake.p50)}  p99 ${ms(awake.p99)}  n ${awake.n}`);
   console.log("\ntimes faster: mapped than the command line, than stock; first byte than a cold start");
   for (const entry of result.ratios)
     console.log(
