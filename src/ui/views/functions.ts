@@ -67,7 +67,7 @@ export function functionsLines(state: ConsoleState, width: number, height: numbe
   const columns = functionColumns(state, rows, width);
   const sorted = sort === "file" ? null : { id: sort, reversed };
   const header = headerLine(columns, " ".repeat(tableIndent), sorted);
-  if (rows.length === 0) return [header, ...nothingFound(filter)];
+  if (rows.length === 0) return [header, ...nothingFound(filter, state.ui.keymap)];
   const showsErrors = columns.some((column) => column.id === "error");
   const shown = displayRows(state).slice(offset, offset + Math.max(0, height - 1));
   return [header, ...shown.map((row) => bodyRow(state, columns, row, showsErrors))];
