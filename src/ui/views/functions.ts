@@ -84,7 +84,8 @@ export function tableNote(state: ConsoleState, outOfSight: string): Line {
     const found = isBroken ? span(" is no regular expression", "bad") : span(` ${rows} of ${all}`, "dim");
     notes.push([span("filter ", "dim"), span(filter, "strong"), found]);
   }
-  if (sort !== "file") notes.push([span(`by ${sortTitles[sort]} ${reversed ? "▴ reversed" : "▾"}`, "dim")]);
+  const order = sort === "file" ? "file order" : `by ${sortTitles[sort]}`;
+  if (sort !== "file" || reversed) notes.push([span(`${order} ${reversed ? "▴ reversed" : "▾"}`, "dim")]);
   if (outOfSight !== "") notes.push([span(outOfSight, "dim")]);
   return line(...notes.flatMap((note, index) => (index === 0 ? note : [span("  "), ...note])));
 }
