@@ -156,7 +156,7 @@ test("a screen reader gets labelled lines on the normal screen", async () => {
   await using running = startConsole(100, 30, {}, { screenReader: true });
   const { screen } = running;
   const text = await screen.see(
-    "Selected: api, Running, port 8080, 12 wakes, last restore 8.4 ms, memory 11.0 MiB.",
+    "(selected) api, Running, port 8080, 12 wakes, last restore 8.4 ms, memory 11.0 MiB.",
   );
   expect(text).toContain("Aether engine demo, in this process, running. View: functions.");
   expect(await screen.isAlternate()).toBe(false);
