@@ -268,7 +268,7 @@ test.each(sizes)("every view keeps its frame at %ix%i, whatever is in it", async
 test("a screen reader gets the wake in words and its parts in figures", async () => {
   await using running = startConsole(100, 40, {}, { screenReader: true });
   const { screen, engine } = running;
-  await screen.see("Selected: api");
+  await screen.see("(selected) api");
   engine.event(fakeWake("api"));
   await screen.press("4");
   const text = await screen.see("Within its budget: the restore took 8.0 ms of 15 ms.");

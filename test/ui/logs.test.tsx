@@ -43,8 +43,9 @@ test("standing still says how much came since, and G goes back to the newest", a
   await using running = await withLog(numbered(60));
   const { screen, engine } = running;
   await screen.see("following");
+  expect(await screen.text()).toContain("f stand still");
   await screen.press("f");
-  await screen.see("standing still");
+  expect(await screen.see("standing still")).toContain("f follow");
   engine.logs(numbered(7).map((text) => ["web", text] as const));
   await screen.see("standing still, 7 below");
   await screen.press("G");

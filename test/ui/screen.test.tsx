@@ -119,12 +119,12 @@ test("hostile output cannot leave its row", async () => {
   const lines = await screen.rows();
   expect(lines[0]).toContain("aether demo");
   expect(lines[1]).toContain("1 Functions");
-  expect(lines.at(-1)).toContain("f follow");
+  expect(lines.at(-1)).toContain("f stand still");
   expect(lines.some((line) => line.includes("clear  screen"))).toBe(true);
   expect(lines.some((line) => line.includes("日本語日本語"))).toBe(true);
   await screen.press("w");
   await screen.see("wrapped");
-  expect((await screen.rows()).at(-1)).toContain("f follow");
+  expect((await screen.rows()).at(-1)).toContain("f stand still");
   expect(await screen.isAlternate()).toBe(true);
   expect(screen.written()).not.toContain("owned");
 });

@@ -116,7 +116,7 @@ test("text of any bytes leaves the frame whole, and stays in its rows", { timeou
         await screen.see("the end of it");
         await expectWhole(running, 80, 24, JSON.stringify(texts));
         const last = (await screen.rows()).at(-1) ?? "";
-        expect(last).toContain("f follow");
+        expect(last).toContain("f stand still");
         await screen.press("\u000c");
         await screen.see("The log was cleared.");
       },

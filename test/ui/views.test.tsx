@@ -141,11 +141,22 @@ test("held screens stand still until they are let go", async () => {
   await screen.see("other");
 });
 
+test.each([30, 15])("the order of the file turned round is seen as such on %s rows", async (rows) => {
+  const functions = Array.from({ length: 10 }, (_, index) => fakeFunction(`f${index}`, index));
+  await using running = startConsole(100, rows, { functions });
+  const { screen } = running;
+  expect(await screen.see("f0")).not.toContain("file order");
+  await screen.press("O");
+  expect(await screen.see("file order ▴ reversed")).toMatch(/f9[^]*f8/);
+  await screen.press("O");
+  await screen.hides("file order");
+});
+
 test("a screen reader gets labelled lines on the normal screen", async () => {
   await using running = startConsole(100, 30, {}, { screenReader: true });
   const { screen } = running;
   const text = await screen.see(
-    "Selected: api, Running, port 8080, 12 wakes, last restore 8.4 ms, memory 11.0 MiB.",
+    "(selected) api, Running, port 8080, 12 wakes, last restore 8.4 ms, memory 11.0 MiB.",
   );
   expect(text).toContain("Aether engine demo, in this process, running. View: functions.");
   expect(await screen.isAlternate()).toBe(false);

@@ -6,6 +6,7 @@ import { fitLine, line, lineWidth, span, spread } from "../format/line.ts";
 import type { Line, Span } from "../format/line.ts";
 import { formatBytes, formatClock, plural } from "../format/units.ts";
 import { truncateStart } from "../format/width.ts";
+import { showKey } from "../keys/key-names.ts";
 import { shownData, totalMemory } from "../store/select.ts";
 import { viewIds } from "../store/types.ts";
 import type { ConsoleState, ViewId } from "../store/types.ts";
@@ -90,11 +91,12 @@ function badge(state: ConsoleState, view: ViewId): Span[] {
 
 /** The tabs, the open one marked. */
 function tabs(state: ConsoleState, form: TabForm): Line {
-  const spans = viewIds.flatMap((view, index) => {
+  const spans = viewIds.flatMap((view) => {
     const active = state.ui.view === view && !state.ui.help;
+    const [key] = state.ui.keymap.bindingOf(`view-${view}`).keys;
     return [
       span(active ? "▐" : " ", "accent"),
-      span(`${index + 1} `, active ? "accent" : "key"),
+      ...(key === undefined ? [] : [span(`${showKey(key)} `, active ? "accent" : "key")]),
       span(viewTitles[view][form], active ? "strong" : "dim"),
       ...badge(state, view),
       ...(form === "long" ? [span(" ")] : []),

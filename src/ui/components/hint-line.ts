@@ -4,7 +4,7 @@ import type { Line, Span } from "../format/line.ts";
 import type { CommandId } from "../keys/bindings.ts";
 import { hintsFor } from "../keys/keymap.ts";
 import { showKey } from "../keys/key-names.ts";
-import { keyScope } from "../store/select.ts";
+import { focusedArea, keyScope } from "../store/select.ts";
 import type { ConsoleState } from "../store/types.ts";
 import { inputSpans } from "./text-input.ts";
 
@@ -78,7 +78,13 @@ export function hintLine(state: ConsoleState): Line {
   );
   // Help and quit are always in sight.
   const always = new Set(["help", "quit"]);
-  const toHint = (binding: (typeof all)[number]): Hint => [showKey(binding.keys[0] ?? ""), binding.label];
+  const area = focusedArea(state);
+  // What the key will do, not what is so already: the title says that.
+  const follows = area.type === "feed" && ui.feeds[area.area].follow;
+  const toHint = ({ command, keys, label }: (typeof all)[number]): Hint => [
+    showKey(keys[0] ?? ""),
+    command === "follow" && follows ? "stand still" : label,
+  ];
   const isBackUseful = ui.help || ui.pane !== null || ui.history.length > 0 || ui.table.filter !== "";
   const hints = all.filter(({ command }) => !always.has(command) && (command !== "back" || isBackUseful));
   const first =

@@ -42,6 +42,7 @@ export function createController(host: Host): Controller {
   const engine = createEngineActions(host, toaster, outside);
   const logs = createLogActions(host, toaster);
   const invocations = createInvocations(host, toaster);
+  const { keyOf } = store.getState().ui.keymap;
   let interrupted: NodeJS.Timeout | null = null;
 
   const interrupt = (): void => {
@@ -54,7 +55,7 @@ export function createController(host: Host): Controller {
     }, interruptMs);
     const what =
       connection.mode === "attached" ? "leaves; the engine keeps running" : "leaves and stops the engine";
-    toaster.say("info", `C-c again ${what}`);
+    toaster.say("info", `${keyOf("interrupt")} again ${what}`);
   };
 
   const detach = (): void => {
@@ -69,7 +70,7 @@ export function createController(host: Host): Controller {
     if (connection.mode === "in-process") {
       toaster.say(
         "info",
-        "not possible here: the engine lives in this process and would stand still. Start it with `aether up -d`, then C-z works.",
+        `not possible here: the engine lives in this process and would stand still. Start it with \`aether up -d\`, then ${keyOf("suspend-console")} works.`,
       );
       return;
     }

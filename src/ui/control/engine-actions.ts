@@ -95,7 +95,8 @@ export function createEngineActions(host: Host, toaster: Toaster, outside: Outsi
         : `${added.length} added, ${changed.length} changed, ${removed.length} removed`;
       toaster.say("good", `configuration read: ${text}`);
     } catch (error) {
-      toaster.fail(error, "the configuration was not applied; 6 shows where");
+      const key = store.getState().ui.keymap.keyOf("view-config");
+      toaster.fail(error, `the configuration was not applied; ${key} shows where`);
     }
   };
 

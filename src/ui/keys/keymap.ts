@@ -16,7 +16,7 @@ export interface Keymap {
   resolve(scope: Scope, key: string): CommandId | null;
   bindingOf(command: CommandId): BoundCommand;
   /** The first key of a command as people see it; the palette's way to it where it has none. */
-  keyOf(command: CommandId): string;
+  readonly keyOf: (command: CommandId) => string;
 }
 
 const slot = (scope: Scope, key: string): string => `${scope}\u0000${key}`;
@@ -39,6 +39,15 @@ export function makeKeymap(overrides: KeyOverrides): Keymap {
     if (binding === undefined) throw new Error(`no binding for ${command}`);
     return binding;
   };
+  const firstKey = (command: CommandId): string | null => {
+    const [first] = bindingOf(command).keys;
+    return first === undefined ? null : showKey(first);
+  };
+  /** A sign runs into the name, as in `:theme`; the name of a key stands apart from it. */
+  const byPalette = (command: CommandId): string => {
+    const key = firstKey("palette") ?? "";
+    return `${key}${key.length > 1 ? " " : ""}${bindingOf(command).label}`;
+  };
   return {
     sections: effective,
     bindings,
@@ -46,10 +55,7 @@ export function makeKeymap(overrides: KeyOverrides): Keymap {
       index.get(slot(scope, key)) ??
       (modalScopes.includes(scope) ? null : (index.get(slot("global", key)) ?? null)),
     bindingOf,
-    keyOf: (command) => {
-      const [first] = bindingOf(command).keys;
-      return first === undefined ? `:${bindingOf(command).label}` : showKey(first);
-    },
+    keyOf: (command) => firstKey(command) ?? byPalette(command),
   };
 }
 

@@ -20,7 +20,7 @@ export interface Layout {
   readonly main: number;
   /**
    * What is below the table, after a rule: a pane, the newest events where there is room to spare, or nothing but the
-   * rule, which says which rows are out of sight.
+   * rule, which says which rows are out of sight and how they are ordered.
    */
   readonly lower: "pane" | "recent" | "rule" | null;
   readonly lowerRows: number;
@@ -73,7 +73,9 @@ export function layoutOf(state: ConsoleState): Layout {
     const spare = body - wanted - 1;
     const isEmpty = (shownData(state).view?.functions.length ?? 0) === 0;
     if (isEmpty) return { ...base, main: body, lower: null, lowerRows: 0 };
-    const isHiding = wanted > body || ui.table.filter !== "";
+    // The order of the file has no column to show that it is turned round: the rule says it.
+    const isTurned = ui.table.sort === "file" && ui.table.reversed;
+    const isHiding = wanted > body || ui.table.filter !== "" || isTurned;
     if (isHiding && (spare < leastRecent || wanted === 1))
       return { ...base, main: body - 1, lower: "rule", lowerRows: 0 };
     if (spare < leastRecent) return { ...base, main: body, lower: null, lowerRows: 0 };

@@ -113,7 +113,7 @@ export function configLines(state: ConsoleState, width: number): readonly Line[]
           ...wrapWords(
             file === null
               ? "This engine runs without a file."
-              : `Edit ${file} and save it: what changed is applied at once. L reads it again.`,
+              : `Edit ${file} and save it: what changed is applied at once. ${state.ui.keymap.keyOf("reload")} reads it again.`,
             width - 4,
           ).map((text) => line("  ", span(text, "dim"))),
         ];

@@ -8,6 +8,7 @@ import type { Line } from "../format/line.ts";
 import { sanitize } from "../format/sanitize.ts";
 import { formatClock, formatMs, unknown } from "../format/units.ts";
 import { fit, wrapWords } from "../format/width.ts";
+import type { Keymap } from "../keys/keymap.ts";
 import { stateLooks } from "../theme/states.ts";
 import { errorLines, heading } from "./blocks.ts";
 import { dominating } from "./wake-words.ts";
@@ -21,11 +22,15 @@ const shownWakes = 6;
 export function wakeSection(
   fn: FunctionView,
   wakes: readonly NumberedWake[],
+  keymap: Keymap,
   width: number,
 ): readonly Line[] {
   const last = wakes.at(-1);
   if (last === undefined)
-    return [heading("WAKES"), line("  ", span("None yet: connect to its port, or press W.", "dim"))];
+    return [
+      heading("WAKES"),
+      line("  ", span(`None yet: connect to its port, or press ${keymap.keyOf("wake")}.`, "dim")),
+    ];
   const before = wakes.slice(-shownWakes - 1, -1).toReversed();
   return [
     line("  ", span("LAST WAKE", "heading"), span(`  ${formatMs(last.totalMs)}`, "strong")),

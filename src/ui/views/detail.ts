@@ -12,6 +12,7 @@ import {
   plural,
 } from "../format/units.ts";
 import { fit } from "../format/width.ts";
+import type { Keymap } from "../keys/keymap.ts";
 import { selectedFunction, shownData } from "../store/select.ts";
 import type { Data } from "../store/data.ts";
 import { declaredLines } from "./detail-config.ts";
@@ -63,7 +64,7 @@ function instanceLines(fn: FunctionView, width: number): readonly Line[] {
   });
 }
 
-function live(fn: FunctionView, data: Data, width: number): readonly Line[] {
+function live(fn: FunctionView, data: Data, keymap: Keymap, width: number): readonly Line[] {
   const { snapshot } = fn;
   const nowMs = data.figures?.atMs ?? null;
   const known = data.figures?.functions.get(fn.id) ?? null;
@@ -98,7 +99,7 @@ function live(fn: FunctionView, data: Data, width: number): readonly Line[] {
     emptyLine,
     heading("SNAPSHOT"),
     ...(snapshot === null
-      ? field("image", "none yet: s makes one", width)
+      ? field("image", `none yet: ${keymap.keyOf("snapshot")} makes one`, width)
       : [
           ...field(
             "image",
@@ -144,15 +145,16 @@ export function detailLines(state: ConsoleState, width: number): readonly Line[]
   const fn = selectedFunction(state);
   if (fn === null) return nothingYet("No function selected.", "Move in the table to choose one.");
   const data = shownData(state);
+  const { keymap } = state.ui;
   const wakes = data.wakesByFunction.get(fn.id) ?? [];
   const history = data.history.get(fn.id) ?? [];
   const block = blockWidth(width);
   const error = fn.lastError === null ? [] : [...errorLines(fn.lastError, width), emptyLine];
   return [
     ...error,
-    ...sideBySide(live(fn, data, block), declaration(data, fn, block), width),
+    ...sideBySide(live(fn, data, keymap, block), declaration(data, fn, block), width),
     emptyLine,
-    ...wakeSection(fn, wakes, width),
+    ...wakeSection(fn, wakes, keymap, width),
     emptyLine,
     ...stepSection(history, width),
     ...errorSection(fn, history, width),

@@ -8,6 +8,7 @@ import type { LinkState } from "../../client/link.ts";
 import { sanitize } from "../format/sanitize.ts";
 import { formatClock } from "../format/units.ts";
 import { truncateStart, wrapWords } from "../format/width.ts";
+import type { Keymap } from "../keys/keymap.ts";
 
 export function noFunctions(state: ConsoleState, width: number): readonly Line[] {
   const { view, engineName } = shownData(state);
@@ -52,7 +53,7 @@ function goneLines(
   ];
 }
 
-export function nothingFound(text: string): readonly Line[] {
+export function nothingFound(text: string, keymap: Keymap): readonly Line[] {
   const filter = parseFilter(text);
   return [
     emptyLine,
@@ -61,9 +62,9 @@ export function nothingFound(text: string): readonly Line[] {
       : line("  No function matches ", span(text, "strong"), "."),
     line(
       "  ",
-      span("/", "key"),
+      span(keymap.keyOf("filter"), "key"),
       span(" changes the filter, ", "dim"),
-      span("Esc", "key"),
+      span(keymap.keyOf("back"), "key"),
       span(" removes it.", "dim"),
     ),
   ];

@@ -99,8 +99,12 @@ export function eventSource(state: ConsoleState, width: number): FeedSource {
 
 export function eventsLines(state: ConsoleState, width: number, height: number): readonly Line[] {
   const events = shownEvents(state);
-  if (events.length === 0 && state.ui.eventFilter !== "")
-    return nothingYet(`No event matches ${state.ui.eventFilter}.`, "/ changes the filter, Esc removes it.");
+  const { keymap, eventFilter } = state.ui;
+  if (events.length === 0 && eventFilter !== "")
+    return nothingYet(
+      `No event matches ${eventFilter}.`,
+      `${keymap.keyOf("filter-events")} changes the filter, ${keymap.keyOf("back")} removes it.`,
+    );
   if (events.length === 0)
     return nothingYet("Nothing has happened yet.", "Every step of a function appears here.");
   const start = startOf(eventSource(state, width), state.ui.feeds.events, height);

@@ -67,7 +67,7 @@ export function functionsLines(state: ConsoleState, width: number, height: numbe
   const columns = functionColumns(state, rows, width);
   const sorted = sort === "file" ? null : { id: sort, reversed };
   const header = headerLine(columns, " ".repeat(tableIndent), sorted);
-  if (rows.length === 0) return [header, ...nothingFound(filter)];
+  if (rows.length === 0) return [header, ...nothingFound(filter, state.ui.keymap)];
   const showsErrors = columns.some((column) => column.id === "error");
   const shown = displayRows(state).slice(offset, offset + Math.max(0, height - 1));
   return [header, ...shown.map((row) => bodyRow(state, columns, row, showsErrors))];
@@ -84,7 +84,8 @@ export function tableNote(state: ConsoleState, outOfSight: string): Line {
     const found = isBroken ? span(" is no regular expression", "bad") : span(` ${rows} of ${all}`, "dim");
     notes.push([span("filter ", "dim"), span(filter, "strong"), found]);
   }
-  if (sort !== "file") notes.push([span(`by ${sortTitles[sort]} ${reversed ? "▴ reversed" : "▾"}`, "dim")]);
+  const order = sort === "file" ? "file order" : `by ${sortTitles[sort]}`;
+  if (sort !== "file" || reversed) notes.push([span(`${order} ${reversed ? "▴ reversed" : "▾"}`, "dim")]);
   if (outOfSight !== "") notes.push([span(outOfSight, "dim")]);
   return line(...notes.flatMap((note, index) => (index === 0 ? note : [span("  "), ...note])));
 }

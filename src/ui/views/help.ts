@@ -17,34 +17,32 @@ const stateMeaning = {
   Uninitialized: "nothing but its declaration; the first wake is a cold start",
 } as const;
 
-function bindingLines(binding: Binding, width: number): readonly Line[] {
-  const keys = binding.keys
-    .slice(0, 3)
-    .map((key) => showKey(key))
-    .join(" ");
-  const room = Math.max(10, width - keyWidth - 5);
-  return wrapWords(binding.help, room).map((text, index) =>
-    line(
-      index === 0
-        ? span(`  ${(keys === "" ? ":" : keys).padEnd(keyWidth)} `, "key")
-        : " ".repeat(keyWidth + 3),
-      text,
-    ),
+/** All keys of a command, in as many rows as they take, beside what it does. */
+function bindingLines({ keys, help }: Binding, palette: string, width: number): readonly Line[] {
+  const names = keys.length === 0 ? palette : keys.map((key) => showKey(key)).join(" ");
+  const left = wrapWords(names, keyWidth);
+  const right = wrapWords(help, Math.max(10, width - keyWidth - 5));
+  return Array.from({ length: Math.max(left.length, right.length) }, (_, index) =>
+    line(span(`  ${(left[index] ?? "").padEnd(keyWidth)} `, "key"), right[index] ?? ""),
   );
 }
 
-function sectionLines(title: string, bindings: readonly Binding[], width: number): readonly Line[] {
+function sectionLines(
+  { title, bindings }: Keymap["sections"][number],
+  palette: string,
+  width: number,
+): readonly Line[] {
   return [
     line("  ", span(title.toUpperCase(), "heading")),
-    ...bindings.flatMap((binding) => bindingLines(binding, width)),
+    ...bindings.flatMap((binding) => bindingLines(binding, palette, width)),
     emptyLine,
   ];
 }
 
-export function helpLines({ sections }: Keymap, width: number): readonly Line[] {
+export function helpLines({ sections, keyOf }: Keymap, width: number): readonly Line[] {
   const twoColumns = width >= 110;
   const column = twoColumns ? Math.floor(width / 2) : width;
-  const blocks = sections.map((section) => sectionLines(section.title, section.bindings, column));
+  const blocks = sections.map((section) => sectionLines(section, keyOf("palette"), column));
   const states = [
     line("  ", span("STATES", "heading")),
     ...instanceStates

@@ -109,7 +109,7 @@ export function invocationsLines(state: ConsoleState, width: number, main: numbe
     const id = state.ui.onlySelected.invocations ? state.ui.table.selectedId : null;
     return nothingYet(
       id === null ? "Nothing has been invoked yet." : `${id} has not been invoked yet.`,
-      `i on a function gives it an event, as \`aether invoke ${id ?? "ID"} '{}'\` does.`,
+      `${state.ui.keymap.keyOf("invoke")} on a function gives it an event, as \`aether invoke ${id ?? "ID"} '{}'\` does.`,
     );
   }
   const { list, detail } = listRoom(main);

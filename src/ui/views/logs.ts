@@ -119,7 +119,10 @@ function rowsOf(state: ConsoleState, area: LogArea, item: StoredLine, columns: C
 
 function emptyLog(state: ConsoleState, area: LogArea): readonly Line[] {
   if (state.ui.logs.cleared.size > 0) {
-    return nothingYet("The log was cleared.", "New lines appear here; `:` cleared brings the old ones back.");
+    return nothingYet(
+      "The log was cleared.",
+      `New lines appear here; ${state.ui.keymap.keyOf("show-cleared")} brings the old ones back.`,
+    );
   }
   const hint = "What it writes to stdout and stderr appears here.";
   return area === "logs"

@@ -68,6 +68,11 @@ function hiddenNote(state: ConsoleState, { main }: Layout): Line {
   return tableNote(state, parts.join(" "));
 }
 
+/** Whose log or details the pane shows, and whether a log follows. */
+export function paneTitle(state: ConsoleState, { lowerRows }: Layout): Line {
+  return state.ui.pane === "logs" ? logTitle(state, "logs", lowerRows) : detailTitle(state);
+}
+
 /** The rule between the table and what is below it; `null` where there is nothing below. */
 export function dividerLine(state: ConsoleState, layout: Layout): Line | null {
   if (layout.lower === null) return null;
@@ -77,8 +82,12 @@ export function dividerLine(state: ConsoleState, layout: Layout): Line | null {
     return ruleLine(line(span(plural(count, "function"), "dim")), note, layout.columns);
   }
   if (layout.lower === "recent") return ruleLine(line(span("recent events", "dim")), note, layout.columns);
-  const title = state.ui.pane === "logs" ? logTitle(state, "logs", layout.lowerRows) : detailTitle(state);
-  return ruleLine(title, note, layout.columns, state.ui.focus === "pane" ? "accent" : "dim");
+  return ruleLine(
+    paneTitle(state, layout),
+    note,
+    layout.columns,
+    state.ui.focus === "pane" ? "accent" : "dim",
+  );
 }
 
 export function lowerLines(state: ConsoleState, { columns, lower, lowerRows }: Layout): readonly Line[] {

@@ -182,7 +182,10 @@ function offLines(state: ConsoleState, width: number): readonly Line[] {
       `${file === null ? "In aether.yaml." : `In ${file}.`} lo is for clients on this machine; name the network card for others. It needs root and a kernel with BPF; \`aether doctor\` tells.`,
       "dim",
     ),
-    ...say("Single packets are seen without it too: 9 shows those of the selected function.", "dim"),
+    ...say(
+      `Single packets are seen without it too: ${state.ui.keymap.keyOf("view-packets")} shows those of the selected function.`,
+      "dim",
+    ),
   ];
 }
 

@@ -52,7 +52,10 @@ export function packetsLines(state: ConsoleState, width: number, height: number)
   if (error !== null) return [line(), ...errorLines(error, width)];
   const fn = selectedFunction(state);
   if (state.ui.onlySelected.packets && fn !== null && fn.triggerPort === null)
-    return nothingYet(`${fn.id} has no port.`, "a shows the packets of all ports.");
+    return nothingYet(
+      `${fn.id} has no port.`,
+      `${state.ui.keymap.keyOf("only-selected")} shows the packets of all ports.`,
+    );
   if (packets.length === 0) {
     const what = target?.port === null ? "No packet yet." : `No packet of port ${target?.port ?? ""} yet.`;
     return nothingYet(what, "They appear as they pass; looking at them takes none away.");

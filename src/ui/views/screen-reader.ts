@@ -1,19 +1,25 @@
 /** The console as plain labelled lines: no glyphs, no columns, what matters first. */
 import { describeEvent } from "../../protocol/events.ts";
 import type { FunctionView } from "../../protocol/views.ts";
-import { line, plainText } from "../format/line.ts";
+import { emptyLine, line, plainText } from "../format/line.ts";
 import type { Line } from "../format/line.ts";
 import { formatBytes, formatMs, plural } from "../format/units.ts";
 import { sanitize } from "../format/sanitize.ts";
+import { titleRows } from "../store/layout.ts";
 import type { Layout } from "../store/layout.ts";
-import { shownData, tableRows, totalMemory } from "../store/select.ts";
+import { displayRows, focusedArea, shownData, totalMemory } from "../store/select.ts";
+import type { Area } from "../store/select.ts";
 import type { ConsoleState } from "../store/types.ts";
 import { hintLine } from "../components/hint-line.ts";
-import { mainLines, lowerLines } from "./main.ts";
+import { tableNote } from "./functions.ts";
+import { lowerLines, mainLines, paneTitle } from "./main.ts";
+import { cutParts, spokenRows } from "./spoken-parts.ts";
+import type { Part } from "./spoken-parts.ts";
 
-function functionSentence(fn: FunctionView, selected: boolean): string {
+function functionSentence(fn: FunctionView, marked: boolean): string {
   const parts = [
-    `${selected ? "Selected: " : ""}${fn.id}`,
+    fn.id,
+    ...(marked ? ["marked"] : []),
     fn.state + (fn.activity === null ? "" : `, ${fn.activity}`),
     ...(fn.triggerPort === null ? [] : [`port ${fn.triggerPort}`]),
     plural(fn.wakes, "wake"),
@@ -33,44 +39,81 @@ function statusSentence(state: ConsoleState): string {
   return `Aether engine ${engineName}, ${where}, ${phase}${progress}. View: ${state.ui.help ? "help" : state.ui.view}.`;
 }
 
-/** Without borders and padding. */
-const spoken = (lines: readonly Line[]): readonly string[] =>
-  lines
-    .map((each) =>
-      plainText(each)
-        .replaceAll(/[─━│┃║▌▏▐█▒┆]+/g, " ")
-        .replaceAll("▶", "cursor: ")
-        .replaceAll("◆", "marked: ")
-        .replaceAll("›", "found: ")
-        .replaceAll("✗", "error: ")
-        .replaceAll("⏎", "Enter")
-        // Glyphs of states stand beside their words, and small charts beside their figures.
-        .replaceAll(/[●◐○·▸▾▴▪▁-▇]/g, " ")
-        .trim()
-        .replaceAll(/ {2,}/g, ", "),
-    )
-    .filter((text) => text !== "");
+/** Without borders and padding; lines of which nothing is left are left out. */
+const spoken = (lines: readonly Line[]): readonly Line[] =>
+  lines.flatMap((each) => {
+    const text = plainText(each)
+      .replaceAll(/[─━│┃║▌▏▐█▒┆]+/g, " ")
+      .replaceAll("▶", "cursor: ")
+      .replaceAll("◆", "marked: ")
+      .replaceAll("›", "found: ")
+      .replaceAll("✗", "error: ")
+      .replaceAll("⏎", "Enter")
+      // Glyphs of states stand beside their words, and small charts beside their figures.
+      .replaceAll(/[●◐○·▸▾▴▪▁-▇]/g, " ")
+      .trim()
+      .replaceAll(/ {2,}/g, ", ");
+    return text === "" ? [] : [{ ...line(text), selected: each.selected }];
+  });
 
+const labelled = (label: string, text: Line): readonly Line[] =>
+  spoken([text]).map((each) => line(`${label}: ${plainText(each)}`));
+
+/** How many functions there are, how they are filtered and ordered; then each as a sentence. */
+function tablePart(state: ConsoleState, layout: Layout): Part {
+  const { selectedId, offset } = state.ui.table;
+  const count = shownData(state).view?.functions.length ?? 0;
+  const about = line(plural(count, "function"), "  ", ...tableNote(state, "").spans);
+  const lines = displayRows(state)
+    .slice(offset, offset + Math.max(1, layout.main - 1))
+    .filter(({ instance }) => instance === null)
+    .map(({ fn }) => ({
+      ...line(functionSentence(fn, state.ui.marked.has(fn.id))),
+      selected: fn.id === selectedId,
+    }));
+  const body = lines.length > 0 ? lines : spoken(mainLines(state, layout));
+  return { head: labelled("Table", about), body, follows: false };
+}
+
+function mainPart(state: ConsoleState, layout: Layout): Part {
+  if (state.ui.view === "functions" && !state.ui.help) return tablePart(state, layout);
+  const lines = mainLines(state, layout);
+  const titles = titleRows(state);
+  return {
+    head: spoken(lines.slice(0, titles)),
+    body: spoken(lines.slice(titles)),
+    follows: isFollowing(state, focusedArea(state)),
+  };
+}
+
+function panePart(state: ConsoleState, layout: Layout): Part | null {
+  if (layout.lower !== "pane") return null;
+  return {
+    head: labelled("Pane", paneTitle(state, layout)),
+    body: spoken(lowerLines(state, layout)),
+    follows: state.ui.pane === "logs" && state.ui.feeds.logs.follow,
+  };
+}
+
+const isFollowing = ({ ui }: ConsoleState, area: Area): boolean =>
+  area.type === "feed" && ui.feeds[area.area].follow;
+
+/** The whole screen from the top: what it is, what it shows, what was said and what the keys do. */
 export function screenReaderLines(state: ConsoleState, layout: Layout): readonly Line[] {
-  const { ui } = state;
-  const { events } = shownData(state);
-  const body =
-    ui.view === "functions" && !ui.help
-      ? tableRows(state)
-          .slice(ui.table.offset, ui.table.offset + Math.max(1, layout.main - 1))
-          .map((fn) => functionSentence(fn, fn.id === ui.table.selectedId))
-      : spoken(mainLines(state, layout));
-  const pane =
-    layout.lower === "pane" ? [`Pane: ${ui.pane ?? ""}.`, ...spoken(lowerLines(state, layout))] : [];
-  const newest = events.at(-1);
-  const texts = [
-    statusSentence(state),
-    ...body,
-    ...pane,
-    ...(newest === undefined ? [] : [`Newest event: ${sanitize(describeEvent(newest))}.`]),
+  const { columns, rows, focus } = state.ui;
+  const newest = shownData(state).events.at(-1);
+  const tail = [
+    ...(newest === undefined ? [] : [line(`Newest event: ${sanitize(describeEvent(newest))}.`)]),
     ...spoken(layout.toast),
     ...spoken(layout.drawer),
-    `Keys: ${spoken([hintLine(state)]).join(" ")}`,
+    line(`Keys: ${plainText(spoken([hintLine(state)])[0] ?? emptyLine)}`),
   ];
-  return texts.slice(0, Math.max(1, ui.rows - 1)).map((text) => line(text));
+  const head = line(statusSentence(state));
+  const room = rows - 1 - spokenRows([head, ...tail], columns);
+  const main = mainPart(state, layout);
+  const pane = panePart(state, layout);
+  // What has the focus is heard whole, as far as there is room; of the other what is left.
+  const parts = pane === null ? [main] : layout.main === 0 ? [pane] : [main, pane];
+  const body = cutParts(parts, focus === "pane" ? parts.length - 1 : 0, room, columns);
+  return [head, ...body, ...tail].slice(-Math.max(1, rows - 1));
 }

@@ -17,6 +17,7 @@ import {
   plural,
 } from "../format/units.ts";
 import { wrapWords } from "../format/width.ts";
+import type { Keymap } from "../keys/keymap.ts";
 import { shownData, totalMemory } from "../store/select.ts";
 import type { Data } from "../store/data.ts";
 import type { ConsoleState } from "../store/types.ts";
@@ -133,7 +134,12 @@ function pulseLines({ figures }: Data, width: number): readonly Line[] {
   ];
 }
 
-function engineFacts({ engine }: EngineView, { mode, figures }: Data, width: number): readonly Line[] {
+function engineFacts(
+  { engine }: EngineView,
+  { mode, figures }: Data,
+  keymap: Keymap,
+  width: number,
+): readonly Line[] {
   const { config } = engine;
   const up = figures === null ? "" : `, ${formatAge(figures.atMs - engine.startedAtMs)} ago`;
   return [
@@ -159,7 +165,7 @@ function engineFacts({ engine }: EngineView, { mode, figures }: Data, width: num
     ...field(
       "data plane",
       engine.dataPlane === null
-        ? "off (8 says how to switch it on)"
+        ? `off (${keymap.keyOf("view-network")} says how to switch it on)`
         : engine.dataPlane.interfaces.map(({ name, mode: how }) => `${name} (${how})`).join(", "),
       width,
     ),
@@ -235,7 +241,7 @@ export function systemLines(state: ConsoleState, width: number): readonly Line[]
     emptyLine,
     heading("ENGINE"),
     ...pulseLines(data, block),
-    ...engineFacts(view, data, block),
+    ...engineFacts(view, data, state.ui.keymap, block),
   ];
   const right = [...functionFacts(view, data, block), ...errorCounts(data)];
   const changes =

@@ -8,7 +8,7 @@ import type { ConsoleState } from "../store/types.ts";
 export function tooSmallLines({ ui }: ConsoleState): readonly Line[] {
   const text =
     ui.modal?.type === "confirm"
-      ? `${ui.modal.title} y or n`
+      ? `${ui.modal.title} ${ui.keymap.keyOf("dialog-yes")} or ${ui.keymap.keyOf("dialog-no")}`
       : `Aether needs ${leastColumns}x${leastRows}; this terminal has ${ui.columns}x${ui.rows}.`;
   return wrapWords(text, ui.columns)
     .slice(0, Math.max(0, ui.rows))

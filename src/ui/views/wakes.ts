@@ -101,12 +101,13 @@ function wakeColumns(scaleMs: number, width: number): readonly Column<NumberedWa
 export function wakesLines(state: ConsoleState, width: number, main: number): readonly Line[] {
   const wakes = listedWakes(state);
   if (wakes.length === 0) {
+    const { keymap } = state.ui;
     const id = state.ui.onlySelected.wakes ? state.ui.table.selectedId : null;
     return nothingYet(
       id === null ? "No function has been woken yet." : `${id} has not been woken yet.`,
       id === null
-        ? "Connect to the port of a sleeping function, or press W on it."
-        : "a shows the wakes of all functions.",
+        ? `Connect to the port of a sleeping function, or press ${keymap.keyOf("wake")} on it.`
+        : `${keymap.keyOf("only-selected")} shows the wakes of all functions.`,
     );
   }
   const { list, detail } = listRoom(main);
