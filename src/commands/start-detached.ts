@@ -39,13 +39,21 @@ export async function startDetached(globals: GlobalOptions): Promise<number> {
   const child = spawnEngine(configFile, globals, log);
   closeSync(log.fd);
   const view = await waitUntilReady(name, child, log, globals);
+  // One that did not start keeps nobody else from it; whoever started them must hear of it all the same.
+  const failed = view.functions.flatMap(({ id, state, lastError }) =>
+    state === "Uninitialized" && lastError !== null ? [{ id, error: lastError }] : [],
+  );
   if (globals.json === true)
     printJson({
       engine: { name, pid: view.engine.pid, log: log.path },
-      ready: view.engine.readyCount,
+      ready: view.engine.readyCount - failed.length,
       total: view.functions.length,
+      failed: failed.map(({ id, error }) => ({ id, code: error.code })),
     });
-  else print(`engine ${name} runs as process ${view.engine.pid}; its log is ${log.path}`);
+  else {
+    print(`engine ${name} runs as process ${view.engine.pid}; its log is ${log.path}`);
+    for (const { id, error } of failed) print(`${id} did not start: ${error.code} ${error.what}`);
+  }
   return exitCodes.ok;
 }
 

@@ -345,14 +345,17 @@ describe("without an engine", () => {
     expect(first).toContain("trigger_port: 8080");
     writeFileSync(
       file,
-      `engine: { name: ${name}, snapshot_dir: ${folder}, metrics: off }\n${first.replaceAll("8080", String(port))}`,
+      `engine: { name: ${name}, snapshot_dir: ${folder}, metrics: off }\n${first.replaceAll("8080", String(port))}
+  - { id: lame, command: /bin/false, trigger_port: ${await freePort()} }\n`,
     );
     expect(await here("validate")).toMatchObject({ code: 0, stderr: "" });
     const up = await here("up", "-d");
     expect(up).toMatchObject({
       code: 0,
-      stdout: expect.stringMatching(new RegExp(`engine ${name} runs as process \\d+`)),
-      stderr: expect.stringContaining("1 of 1 functions ready"),
+      stdout: expect.stringMatching(
+        new RegExp(`engine ${name} runs as process \\d+.*\nlame did not start: AE_\\w+ .*lame`),
+      ),
+      stderr: expect.stringContaining("2 of 2 functions ready"),
     });
     try {
       expect((await get(port)).body).toBe("hello, request 1\n");
@@ -366,7 +369,7 @@ describe("without an engine", () => {
     expect(existsSync(join(home, "run", name))).toBe(false);
     expect(readdirSync(folder).toSorted()).toEqual(["aether.yaml", "hello.py"]);
     expect(readFileSync(join(home, "state", name, "logs/engine.log"), "utf8")).toContain(
-      "1 of 1 functions ready",
+      "2 of 2 functions ready",
     );
   });
 

@@ -76,11 +76,13 @@ export function paneTitle(state: ConsoleState, { lowerRows }: Layout): Line {
 /** The rule between the table and what is below it; `null` where there is nothing below. */
 export function dividerLine(state: ConsoleState, layout: Layout): Line | null {
   if (layout.lower === null) return null;
-  const note = hiddenNote(state, layout);
+  const ofTable = hiddenNote(state, layout);
   if (layout.lower === "rule") {
     const count = shownData(state).view?.functions.length ?? 0;
-    return ruleLine(line(span(plural(count, "function"), "dim")), note, layout.columns);
+    return ruleLine(line(span(plural(count, "function"), "dim")), ofTable, layout.columns);
   }
+  // The rule is also the title of what is below: without a word it would speak of that.
+  const note = ofTable.spans.length === 0 ? ofTable : line(span("table: ", "dim"), ...ofTable.spans);
   if (layout.lower === "recent") return ruleLine(line(span("recent events", "dim")), note, layout.columns);
   return ruleLine(
     paneTitle(state, layout),

@@ -72,7 +72,10 @@ export function historyLine(wakes: readonly NumberedWake[], width: number): Line
       const wake = shown[index];
       return span(block, wake?.error !== null ? "bad" : wake.overBudget ? "warn" : "calm");
     }),
-    span(`  budget ${budgetMs} ms is ${sparkline([budgetMs], 1, top)}, the highest ${formatMs(top)}`, "dim"),
+    span(
+      `  budget ${budgetMs} ms is ${sparkline([budgetMs], 1, top)}, the slowest took ${formatMs(Math.max(...times))}`,
+      "dim",
+    ),
   );
 }
 
