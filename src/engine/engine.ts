@@ -2,7 +2,7 @@
 import type { AetherConfig } from "../protocol/config.ts";
 import type { ConfigSource } from "../protocol/config-change.ts";
 import type { ActionResponse, FunctionAction, LogLine, ReloadResponse } from "../protocol/control.ts";
-import { AetherError } from "../protocol/errors.ts";
+import { AetherError, toAetherError } from "../protocol/errors.ts";
 import type { EngineEvent, EventBody } from "../protocol/events.ts";
 import { enginePaths } from "../protocol/paths.ts";
 import type { InvocationRecord } from "../protocol/invocations.ts";
@@ -319,7 +319,11 @@ export class Engine implements ControlCore {
       // Nothing of it was done: what served before goes on, under the configuration it has.
       this.#putInForce(before);
       this.#states.mark("state");
-      throw error;
+      const failure = toAetherError(error, "the configuration could not be applied");
+      // What a function is to blame for, it has reported. Whoever saves a file has nobody else to hear of the rest from.
+      if (failure.data["function"] === undefined)
+        this.emit({ type: "error", functionId: null, error: failure.toJSON() });
+      throw failure;
     }
     for (const id of response.removed) this.#forget(id);
     this.#readyCount = config.functions.length;

@@ -105,12 +105,18 @@ export class InstanceNetwork implements Disposable {
     return inNetns(this.#namespace, work);
   }
 
-  /** The pair goes now; the namespace with its last socket. */
+  /**
+   * The pair goes now; the namespace with its last socket. In this order: a namespace whose last user goes takes the pair along
+   * in its own time, and an interface that vanishes between the look and the removal would be an error.
+   */
   [Symbol.dispose](): void {
     if (!this.#namespace.isOpen) return;
-    this.#namespace.close();
-    const index = interfaceIndex(this.hostInterface);
-    if (index === this.hostIndex && index !== 0) removeLink(index);
+    try {
+      const index = interfaceIndex(this.hostInterface);
+      if (index === this.hostIndex && index !== 0) removeLink(index);
+    } finally {
+      this.#namespace.close();
+    }
   }
 }
 
