@@ -144,6 +144,10 @@ export class Engine implements ControlCore {
     this.#states.mark("state");
   }
 
+  get epollNumber(): number | null {
+    return this.#reactor.epollNumber;
+  }
+
   /** Reports what happened in this thread. */
   emit(body: EventBody): void {
     if (body.type === "error") this.#reactor.errorSeen(body);

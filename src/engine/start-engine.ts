@@ -71,6 +71,7 @@ export async function startEngine(options: StartOptions): Promise<StartResult> {
     switch (report.type) {
       case "started":
         started = true;
+        void silenceAtExit(report.epollNumber ?? -1, done.promise);
         outcome.resolve({ ok: true, engine: makeHandle(worker, report, done.promise) });
         return;
       case "config-invalid":
@@ -101,6 +102,15 @@ export async function startEngine(options: StartOptions): Promise<StartResult> {
     engineName: options.engineName,
   } satisfies EngineOrder);
   return await withinDeadline(outcome.promise, worker, options.startDeadlineMs ?? 60_000);
+}
+
+/** Until the engine is gone. Loaded when there is time: a console's first frame does not wait for it. */
+async function silenceAtExit(epollNumber: number, done: Promise<unknown>): Promise<void> {
+  const { silence } = await import("../ffi/epoll.ts");
+  const onExit = (): void => silence(epollNumber);
+  process.once("exit", onExit);
+  await done;
+  process.off("exit", onExit);
 }
 
 async function withinDeadline(

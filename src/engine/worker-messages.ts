@@ -18,7 +18,13 @@ export type EngineOrder =
 /** Engine worker -> main thread. */
 export type EngineReport =
   /** The lock is held and the control socket accepts; functions are still being started. */
-  | { readonly type: "started"; readonly name: string; readonly controlSocket: string }
+  | {
+      readonly type: "started";
+      readonly name: string;
+      readonly controlSocket: string;
+      /** Of the reactor, to be silenced when the process ends without order. */
+      readonly epollNumber: number | null;
+    }
   /** Nothing was started. */
   | { readonly type: "config-invalid"; readonly problems: readonly ConfigProblem[] }
   /** The engine cannot start or go on; it has cleaned up what it could. The worker ends after it. */

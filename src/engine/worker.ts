@@ -90,7 +90,7 @@ async function start(order: StartOrder): Promise<void> {
   // Before the lock is released: the next engine of this name must not lose what it makes.
   cleanup.defer(() => leaveHost(name, config.engine.keepSnapshots));
   const controlSocket = await bringUp(config, lock, version, startedAtMs);
-  report({ type: "started", name, controlSocket });
+  report({ type: "started", name, controlSocket, epollNumber: engine?.epollNumber ?? null });
 }
 
 /** Brings the engine up; returns the path of its control socket. */

@@ -1,5 +1,6 @@
 /** The reactor as the engine's thread sees it: orders with answers, reports, and its end. */
 import { Worker } from "node:worker_threads";
+import { silence } from "../../ffi/epoll.ts";
 import type { FunctionAction } from "../../protocol/control.ts";
 import { AetherError, toAetherError } from "../../protocol/errors.ts";
 import type { ConnectionCounts, FunctionView } from "../../protocol/views.ts";
@@ -26,6 +27,10 @@ export class ReactorClient {
   readonly #started = Promise.withResolvers<void>();
   readonly #stopped = Promise.withResolvers<readonly Image[]>();
   #nextId = 1;
+  #epollNumber: number | null = null;
+  readonly #silence = (): void => {
+    if (this.#epollNumber !== null) silence(this.#epollNumber);
+  };
 
   /** @param onNews called for every report that is no answer; `failed` means that the engine cannot go on */
   constructor(onNews: (news: ReactorNews) => void) {
@@ -47,6 +52,8 @@ export class ReactorClient {
   #take(report: ReactorReport): void {
     switch (report.type) {
       case "started":
+        this.#epollNumber = report.epollNumber;
+        process.once("exit", this.#silence);
         return this.#started.resolve();
       case "failed":
         this.#started.reject(AetherError.from(report.error));
@@ -96,6 +103,11 @@ export class ReactorClient {
     for (const pending of this.#events.values()) pending.reject(error);
     this.#events.clear();
     this.#onNews({ type: "failed", error: error.toJSON() });
+  }
+
+  /** `null` before it has started. */
+  get epollNumber(): number | null {
+    return this.#epollNumber;
   }
 
   /** Resolves when launcher, CRIU and kernel programs work. Rejects with what does not. */
@@ -176,6 +188,8 @@ export class ReactorClient {
 
   /** Ends the thread, whatever it is doing. */
   async terminate(): Promise<void> {
+    this.#silence();
     await this.#worker.terminate();
+    process.off("exit", this.#silence);
   }
 }

@@ -65,7 +65,8 @@ export type ReactorOrder =
 /** Reactor -> engine. */
 export type ReactorReport =
   /** Launcher, CRIU and kernel programs work; functions are being brought to their first states. */
-  | { readonly type: "started" }
+  /** Its epoll descriptor is silenced when the process ends without order. */
+  | { readonly type: "started"; readonly epollNumber: number }
   | { readonly type: "failed"; readonly error: ErrorData }
   | {
       readonly type: "done";

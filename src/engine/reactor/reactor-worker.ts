@@ -1,5 +1,6 @@
 /** The reactor's thread: orders in, reports out (reactor-messages.ts). */
 import { parentPort } from "node:worker_threads";
+import { silence } from "../../ffi/epoll.ts";
 import { scheduleAsUsual } from "../../ffi/scheduling.ts";
 import { AetherError, assertNever, toAetherError } from "../../protocol/errors.ts";
 import type { Event } from "../lifecycle/invoke.ts";
@@ -19,8 +20,9 @@ async function obey(order: ReactorOrder): Promise<void> {
   switch (order.type) {
     case "start":
       reactor = await Reactor.create(order, report);
+      process.once("exit", () => silence(reactor?.epollNumber ?? -1));
       for (const event of early.splice(0)) reactor.errorSeen(event);
-      report({ type: "started" });
+      report({ type: "started", epollNumber: reactor.epollNumber });
       return await reactor.begin();
     case "apply":
       return await answer(order.id, async () => {

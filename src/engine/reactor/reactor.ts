@@ -83,6 +83,8 @@ export class Reactor {
   readonly #start: ReactorStart;
   readonly #report: (report: ReactorReport) => void;
   readonly #epoll: Epoll;
+  /** Known also once it is closed. */
+  readonly #epollNumber: number;
   readonly #cgroups: EngineCgroups;
   readonly #ports: PortPrograms;
   readonly #plane: DataPlane | null;
@@ -117,6 +119,7 @@ export class Reactor {
     this.#start = start;
     this.#report = report;
     this.#epoll = parts.epoll;
+    this.#epollNumber = parts.epoll.number;
     this.#cgroups = parts.cgroups;
     this.#ports = parts.ports;
     this.#images = parts.images;
@@ -348,6 +351,10 @@ export class Reactor {
     } finally {
       this.#cgroups.removeFunction(id, "next");
     }
+  }
+
+  get epollNumber(): number {
+    return this.#epollNumber;
   }
 
   /** Brings all functions to their first states. */
