@@ -52,7 +52,7 @@ async function start(name: string, configFile: string | null): Promise<void> {
     report({ type: "stopped" });
     port?.close();
   };
-  report({ type: "started", name, controlSocket: server.path });
+  report({ type: "started", name, controlSocket: server.path, epollNumber: null });
   if (name.startsWith("dies")) {
     const die = (): void => {
       lock?.release();
