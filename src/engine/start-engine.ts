@@ -71,7 +71,7 @@ export async function startEngine(options: StartOptions): Promise<StartResult> {
     switch (report.type) {
       case "started":
         started = true;
-        void silenceAtExit(report.epollNumber ?? -1, done.promise);
+        if (report.epollNumber !== null) void silenceAtExit(report.epollNumber, done.promise);
         outcome.resolve({ ok: true, engine: makeHandle(worker, report, done.promise) });
         return;
       case "config-invalid":

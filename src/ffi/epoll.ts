@@ -47,7 +47,7 @@ const EFD_CLOEXEC = 0o2000000;
 /**
  * Nothing is reported any more on an epoll descriptor, of whichever thread: for the moment before threads are ended without a
  * word to them. Node still runs libuv then, and a poll handle that is ready calls koffi, which can no longer call JavaScript and
- * ends the process with SIGABRT. A number that was closed, and perhaps given away again, is left alone. Never throws.
+ * ends the process with SIGABRT. A number that is no epoll descriptor any more is left alone. Never throws.
  */
 export function silence(epollNumber: number): void {
   try {
@@ -75,6 +75,10 @@ interface Watch {
 /** Descriptors and what to call when they are ready; level-triggered. */
 export class Epoll implements Disposable {
   readonly #epoll = new Fd(checked(cCreate(EPOLL_CLOEXEC) as number, "epoll_create1"));
+  /** For `silence`, from another thread; known also once it is closed. */
+  readonly number = this.#epoll.number;
+  /** Of its own thread; the threads above it do the same (`silence`). */
+  readonly #onExit = (): void => silence(this.number);
   readonly #handle: ReturnType<typeof koffi.node.poll>;
   readonly #byToken = new Map<number, Watch>();
   readonly #byFd = new Map<number, Watch>();
@@ -89,11 +93,7 @@ export class Epoll implements Disposable {
     this.#onError = onError;
     this.#handle = koffi.node.poll(this.#epoll.number, { readable: true }, () => this.#dispatch());
     this.#handle.ref();
-  }
-
-  /** For `silence`, from another thread. */
-  get number(): number {
-    return this.#epoll.number;
+    process.once("exit", this.#onExit);
   }
 
   /** Watches a descriptor. It stays the caller's; remove it before closing it. */
@@ -152,6 +152,7 @@ export class Epoll implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    process.off("exit", this.#onExit);
     this.#handle.stop();
     this.#handle.close();
     this.#epoll.close();

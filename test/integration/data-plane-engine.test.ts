@@ -13,6 +13,7 @@ import { inNetns } from "../../src/ffi/netns.ts";
 import { Actor } from "../helpers/actor.ts";
 import { aether } from "../helpers/command-line.ts";
 import { fixture, repository, TestEngine } from "../helpers/engine.ts";
+import { connectHosts, sh } from "../helpers/two-hosts.ts";
 
 const bpf = (name: string): string => join(repository, "build/bpf", name);
 const missing =
@@ -72,8 +73,6 @@ describe.skipIf(missing !== null)(
     let client: Actor;
     let engine: TestEngine | null = null;
 
-    const sh = (...lines: string[]): string =>
-      lines.map((line) => `assert os.system(${JSON.stringify(line)}) == 0`).join("\n");
     const inHost = <T>(work: () => T): T => inNetns(`/proc/${host.pid}/ns/net`, work);
     const programOf = (name: string): number =>
       inHost(() => attachedXdp(interfaceIndex(name))?.programId ?? 0);
@@ -81,16 +80,7 @@ describe.skipIf(missing !== null)(
     beforeEach(async () => {
       host = new Actor(null, true);
       client = new Actor(null);
-      await client.run(sh("ip link set lo up"));
-      await host.run(
-        sh(
-          "ip link set lo up",
-          `ip link add up0 type veth peer name down0 netns ${client.pid}`,
-          "ip addr add 10.7.0.1/24 dev up0",
-          "ip link set up0 up",
-        ),
-      );
-      await client.run(sh("ip addr add 10.7.0.2/24 dev down0", "ip link set down0 up"));
+      await connectHosts(host, client);
     });
 
     afterEach(async () => {

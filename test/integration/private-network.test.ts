@@ -8,6 +8,7 @@ import { Actor } from "../helpers/actor.ts";
 import { aether } from "../helpers/command-line.ts";
 import { fixture, repository, TestEngine } from "../helpers/engine.ts";
 import type { Declaration } from "../helpers/engine.ts";
+import { connectHosts, sh } from "../helpers/two-hosts.ts";
 
 const missing =
   process.getuid?.() !== 0
@@ -112,9 +113,6 @@ def datagrams(host, port, sizes):
     s.close(); return good
 `;
 
-const sh = (...lines: string[]): string =>
-  lines.map((line) => `assert os.system(${JSON.stringify(line)}) == 0, ${JSON.stringify(line)}`).join("\n");
-
 describe.skipIf(missing !== null)(
   `functions with a network of their own${missing === null ? "" : ` (skipped: ${missing})`}`,
   () => {
@@ -129,16 +127,7 @@ describe.skipIf(missing !== null)(
     beforeAll(async () => {
       host = new Actor(null, true);
       client = new Actor(null);
-      await client.run(sh("ip link set lo up"));
-      await host.run(
-        sh(
-          "ip link set lo up",
-          `ip link add up0 type veth peer name down0 netns ${client.pid}`,
-          "ip addr add 10.7.0.1/24 dev up0",
-          "ip link set up0 up",
-        ),
-      );
-      await client.run(sh("ip addr add 10.7.0.2/24 dev down0", "ip link set down0 up"));
+      await connectHosts(host, client);
       await client.run(clientTools);
       await host.run(clientTools);
       engine = await TestEngine.start({ functions, engine: settings, neighbour: host.pid });

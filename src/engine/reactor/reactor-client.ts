@@ -80,6 +80,9 @@ export class ReactorClient {
         );
       }
       case "stopped":
+        // It has closed the descriptor: the number may be that of another thread's loop by now.
+        process.off("exit", this.#silence);
+        this.#epollNumber = null;
         return this.#stopped.resolve(report.images);
       case "event":
       case "views":

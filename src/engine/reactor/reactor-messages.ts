@@ -64,8 +64,7 @@ export type ReactorOrder =
 
 /** Reactor -> engine. */
 export type ReactorReport =
-  /** Launcher, CRIU and kernel programs work; functions are being brought to their first states. */
-  /** Its epoll descriptor is silenced when the process ends without order. */
+  /** Launcher, CRIU and kernel programs work; functions are being brought to their first states. `epollNumber` is for `silence`. */
   | { readonly type: "started"; readonly epollNumber: number }
   | { readonly type: "failed"; readonly error: ErrorData }
   | {

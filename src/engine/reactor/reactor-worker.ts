@@ -1,6 +1,5 @@
 /** The reactor's thread: orders in, reports out (reactor-messages.ts). */
 import { parentPort } from "node:worker_threads";
-import { silence } from "../../ffi/epoll.ts";
 import { scheduleAsUsual } from "../../ffi/scheduling.ts";
 import { AetherError, assertNever, toAetherError } from "../../protocol/errors.ts";
 import type { Event } from "../lifecycle/invoke.ts";
@@ -20,7 +19,6 @@ async function obey(order: ReactorOrder): Promise<void> {
   switch (order.type) {
     case "start":
       reactor = await Reactor.create(order, report);
-      process.once("exit", () => silence(reactor?.epollNumber ?? -1));
       for (const event of early.splice(0)) reactor.errorSeen(event);
       report({ type: "started", epollNumber: reactor.epollNumber });
       return await reactor.begin();

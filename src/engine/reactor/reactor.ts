@@ -83,8 +83,6 @@ export class Reactor {
   readonly #start: ReactorStart;
   readonly #report: (report: ReactorReport) => void;
   readonly #epoll: Epoll;
-  /** Known also once it is closed. */
-  readonly #epollNumber: number;
   readonly #cgroups: EngineCgroups;
   readonly #ports: PortPrograms;
   readonly #plane: DataPlane | null;
@@ -119,7 +117,6 @@ export class Reactor {
     this.#start = start;
     this.#report = report;
     this.#epoll = parts.epoll;
-    this.#epollNumber = parts.epoll.number;
     this.#cgroups = parts.cgroups;
     this.#ports = parts.ports;
     this.#images = parts.images;
@@ -354,7 +351,7 @@ export class Reactor {
   }
 
   get epollNumber(): number {
-    return this.#epollNumber;
+    return this.#epoll.number;
   }
 
   /** Brings all functions to their first states. */

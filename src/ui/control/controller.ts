@@ -5,10 +5,9 @@ import type { KeyPress } from "../keys/key-names.ts";
 import { newForm } from "../store/invoke-form.ts";
 import { isTooSmall } from "../store/layout.ts";
 import { paletteEntries } from "../store/palette.ts";
-import { copyOfRecords } from "../store/copy-records.ts";
 import { keyScope, targets } from "../store/select.ts";
 import { themeNames } from "../theme/themes.ts";
-import { copyText } from "./clipboard.ts";
+import { createCopying } from "./copying.ts";
 import { createEngineActions, readOnlyError } from "./engine-actions.ts";
 import type { Host } from "./host.ts";
 import { createInvocations } from "./invocations.ts";
@@ -42,6 +41,7 @@ export function createController(host: Host): Controller {
   const engine = createEngineActions(host, toaster, outside);
   const logs = createLogActions(host, toaster);
   const invocations = createInvocations(host, toaster);
+  const copying = createCopying(host, toaster);
   const { keyOf } = store.getState().ui.keymap;
   let interrupted: NodeJS.Timeout | null = null;
 
@@ -79,31 +79,6 @@ export function createController(host: Host): Controller {
     } catch (error) {
       toaster.fail(error, "could not go to the shell");
     }
-  };
-
-  const copy = async (text: string, name: string): Promise<void> => {
-    const { ok, how } = await copyText(text, host.env, host.writeSequence);
-    toaster.say(ok ? "good" : "info", ok ? `${name} copied by ${how}` : `${name} not copied: ${how}`);
-  };
-
-  const copyFunctions = (asJson: boolean): void => {
-    const fns = targets(store.getState());
-    const [fn] = fns;
-    if (fn === undefined) return toaster.say("info", "no function is selected");
-    const name = fns.length === 1 ? fn.id : `${fns.length} functions`;
-    if (asJson) void copy(JSON.stringify(fns.length === 1 ? fn : fns, null, 2), `${name} as JSON`);
-    else void copy(fns.map(({ id }) => id).join("\n"), name);
-  };
-
-  const copyRecord = (): void => {
-    const { count, name, text } = copyOfRecords(store.getState());
-    if (count === 0) toaster.say("info", "there is nothing to copy");
-    else void copy(text, name);
-  };
-
-  const copyReport = (): void => {
-    const { modal } = store.getState().ui;
-    if (modal?.type === "report") void copy(modal.copy, modal.copyName);
   };
 
   const openForm = (): void => {
@@ -206,9 +181,9 @@ export function createController(host: Host): Controller {
         return engine.shutdown();
       case "copy-id":
       case "copy-row":
-        return copyFunctions(command === "copy-row");
+        return copying.functions(command === "copy-row");
       case "copy-record":
-        return copyRecord();
+        return copying.record();
       case "interrupt":
         return interrupt();
       case "suspend-console":
@@ -323,7 +298,7 @@ export function createController(host: Host): Controller {
       case "report-close":
         return closeReport();
       case "report-copy":
-        return copyReport();
+        return copying.report();
       case "accept":
         return accept();
       case "cancel":

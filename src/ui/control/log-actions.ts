@@ -7,7 +7,7 @@ import { logItems, logSources, shownText } from "../store/log-items.ts";
 import type { LogArea } from "../store/log-items.ts";
 import type { StoredLine } from "../store/logs.ts";
 import { focusedLog } from "../store/reduce-feed.ts";
-import { copyText } from "./clipboard.ts";
+import { copyAndSay } from "./copying.ts";
 import type { Host } from "./host.ts";
 import { saveLog } from "./save-log.ts";
 import type { Toaster } from "./toasts.ts";
@@ -61,9 +61,7 @@ export function createLogActions({ store, env, writeSequence }: Host, toaster: T
     const lines = chosenLines(area);
     const text = lines.map((item) => shownText(store.getState(), item)).join("\n");
     change({ to: "chosen" });
-    const { ok, how } = await copyText(`${text}\n`, env, writeSequence);
-    const what = plural(lines.length, "line");
-    toaster.say(ok ? "good" : "info", ok ? `${what} copied by ${how}` : `${what} not copied: ${how}`);
+    await copyAndSay({ env, writeSequence }, toaster, `${text}\n`, plural(lines.length, "line"));
   };
 
   const save = async (): Promise<void> => {

@@ -22,11 +22,15 @@ export interface PaletteEntry {
 /** More than anybody looks through; typing on narrows it. */
 const maxEntries = 200;
 
-const notListed = new Set<string>(
+const moving = new Set<string>(
   sections
     .filter(({ title }) => title === "Moving")
     .flatMap(({ bindings }) => bindings.map(({ command }) => command)),
 );
+
+/** Neither moves, nor belongs to a dialog, nor is the palette itself. */
+const isListed = ({ command, scopes }: Binding): boolean =>
+  command !== "palette" && !moving.has(command) && !scopes.every((each) => modalScopes.includes(each));
 
 /** Acts on the selected function, wherever it is asked for: the palette names it. */
 const onFunction = (binding: Binding): boolean =>
@@ -36,52 +40,44 @@ const onFunction = (binding: Binding): boolean =>
 const onNamed = (binding: Binding): boolean =>
   onFunction(binding) || binding.command === "detail" || binding.command === "logs";
 
-/** The commands that mean something where the focus was before the palette opened; named functions once something is typed. */
+/** The commands that mean something where the focus was before the palette opened; all others and named functions once something is typed. */
 export function paletteEntries(state: ConsoleState, wanted: string): readonly PaletteEntry[] {
   const words = wanted.trim().split(/\s+/);
-  if (words[0] === "") return commands(state);
-  const found = [...commands(state), ...commandsElsewhere(state), ...commandsOnNamed(state, words)].flatMap(
-    (entry) => {
-      const rank = rankOf(entry, words);
-      return rank === null ? [] : [{ entry, rank }];
-    },
-  );
+  const here = commandsHere(state);
+  if (words[0] === "") return here;
+  const all = [...here, ...commandsElsewhere(state, here), ...commandsOnNamed(state, words)];
+  const found = all.flatMap((entry) => {
+    const rank = rankOf(entry, words);
+    return rank === null ? [] : [{ entry, rank }];
+  });
   return found
     .toSorted((a, b) => a.rank - b.rank)
     .slice(0, maxEntries)
     .map(({ entry }) => entry);
 }
 
-function commands(state: ConsoleState): readonly PaletteEntry[] {
+function commandsHere(state: ConsoleState): readonly PaletteEntry[] {
   const before: ConsoleState = { ...state, ui: { ...state.ui, modal: null } };
   const scope = keyScope(before);
   const hit = targets(before);
   const whom = hit.length > 1 ? `${hit.length} marked` : (hit[0]?.id ?? "");
-  const seen = new Set<string>(["palette", ...notListed]);
-  const entries: PaletteEntry[] = [];
-  for (const binding of state.ui.keymap.bindings) {
-    if (seen.has(binding.command) || binding.scopes.every((each) => modalScopes.includes(each))) continue;
-    const targeted = onFunction(binding);
-    if (targeted ? whom === "" : !binding.scopes.includes(scope) && !binding.scopes.includes("global"))
-      continue;
-    seen.add(binding.command);
-    entries.push(entryOf(binding, targeted ? whom : null, null));
-  }
-  return entries;
+  return state.ui.keymap.bindings.filter(isListed).flatMap((binding) => {
+    if (onFunction(binding)) return whom === "" ? [] : [entryOf(binding, whom, null)];
+    const holds = binding.scopes.includes(scope) || binding.scopes.includes("global");
+    return holds ? [entryOf(binding, null, null)] : [];
+  });
 }
 
 /** Every command is found by its name; where it holds is said instead of running it without effect. */
-function commandsElsewhere(state: ConsoleState): readonly PaletteEntry[] {
-  const here = new Set(commands(state).map(({ command }) => command));
-  return state.ui.keymap.bindings.flatMap((binding) => {
-    const open = binding.scopes.filter((scope) => !modalScopes.includes(scope));
-    if (here.has(binding.command) || notListed.has(binding.command) || binding.command === "palette")
-      return [];
-    const [first] = open;
-    if (first === undefined || first === "global") return [];
-    const elsewhere = [...new Set(open.map((scope) => places[scope]))].join(", ");
-    return [{ ...entryOf(binding, null, null), help: `(${elsewhere}) ${binding.help}`, elsewhere }];
-  });
+function commandsElsewhere(state: ConsoleState, here: readonly PaletteEntry[]): readonly PaletteEntry[] {
+  const known = new Set(here.map(({ command }) => command));
+  return state.ui.keymap.bindings
+    .filter((binding) => isListed(binding) && !known.has(binding.command))
+    .map((binding) => {
+      const open = binding.scopes.filter((scope) => !modalScopes.includes(scope));
+      const elsewhere = open.map((scope) => places[scope]).join(", ");
+      return { ...entryOf(binding, null, null), help: `(${elsewhere}) ${binding.help}`, elsewhere };
+    });
 }
 
 /** Only of functions in whose names one of the words is found: of a thousand others nobody asked. */
@@ -91,8 +87,8 @@ function commandsOnNamed(state: ConsoleState, words: readonly string[]): readonl
   const named = (shownData(state).view?.functions ?? []).filter(
     ({ id }) => !isHit(id) && words.some((word) => containsText(id, word)),
   );
-  const bindings = new Map(keymap.bindings.filter(onNamed).map((binding) => [binding.command, binding]));
-  return named.flatMap(({ id }) => [...bindings.values()].map((binding) => entryOf(binding, id, id)));
+  const bindings = keymap.bindings.filter(onNamed);
+  return named.flatMap(({ id }) => bindings.map((binding) => entryOf(binding, id, id)));
 }
 
 const entryOf = (
@@ -110,18 +106,19 @@ const entryOf = (
 
 /**
  * The smaller, the nearer to what was typed: a label that begins with it, one that has the words, one whose letters stand in
- * their order, a help text. A named function comes after the selected one, and last what does not hold here. `null` where a word is not found at all.
+ * their order, a help text. A named function comes after the selected one, and last what does not hold here. `null` where a
+ * word is not found at all.
  */
-function rankOf(
-  { label, help, functionId, elsewhere }: PaletteEntry,
-  words: readonly string[],
-): number | null {
-  let rank = elsewhere !== null ? 16 : functionId === null ? 0 : 1;
-  for (const word of words) {
-    if (containsText(label, word)) rank += 0;
-    else if (fuzzyPlaces(label, word) !== null) rank += 4;
-    else if (containsText(help, word)) rank += 8;
-    else return null;
-  }
-  return label.toLowerCase().startsWith(words.join(" ").toLowerCase()) ? rank : rank + 2;
+function rankOf(entry: PaletteEntry, words: readonly string[]): number | null {
+  const distances = words.map((word) => distanceOf(entry, word));
+  if (distances.includes(null)) return null;
+  const begins = entry.label.toLowerCase().startsWith(words.join(" ").toLowerCase());
+  const base = entry.elsewhere !== null ? 16 : entry.functionId === null ? 0 : 1;
+  return distances.reduce<number>((sum, distance) => sum + (distance ?? 0), base + (begins ? 0 : 2));
+}
+
+function distanceOf({ label, help }: PaletteEntry, word: string): number | null {
+  if (containsText(label, word)) return 0;
+  if (fuzzyPlaces(label, word) !== null) return 4;
+  return containsText(help, word) ? 8 : null;
 }
