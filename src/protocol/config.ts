@@ -92,6 +92,8 @@ export interface FunctionConfig {
   readonly image: "auto" | "mapped" | "stock";
   /** Wakes prepared ahead; `null`: one, where the engine's pool has room. */
   readonly warmPool: number | null;
+  /** Whether the restore of a prepared wake is done ahead, and held before the first instruction; `auto`: of mapped images. */
+  readonly restoreAhead: RestoreAhead;
   readonly warmup: readonly WarmupRequest[];
   /** A new version must prove itself by its warm-up requests before it replaces the running one. */
   readonly proveDeploy: boolean;
@@ -99,6 +101,8 @@ export interface FunctionConfig {
   readonly stopSignal: string;
   readonly stopTimeoutMs: number;
 }
+
+export type RestoreAhead = "auto" | "always" | "never";
 
 export const logLevels = ["error", "warn", "info", "debug"] as const;
 export type LogLevel = (typeof logLevels)[number];

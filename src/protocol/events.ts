@@ -92,7 +92,8 @@ export function describeEvent(event: EventBody): string {
     case "transition":
       return `${event.functionId}: ${event.from} -> ${event.to} in ${ms(event.durationMs)} (${event.cause})`;
     case "wake": {
-      const restore = event.restoreMs === null ? "" : `, restore ${ms(event.restoreMs)}`;
+      const how = event.ahead ? "restored ahead, resumed in" : "restore";
+      const restore = event.restoreMs === null ? "" : `, ${how} ${ms(event.restoreMs)}`;
       const over = event.overBudget ? ", over budget" : "";
       return `${event.functionId}: woken from ${event.tier} in ${ms(event.totalMs)}${restore}${over}`;
     }

@@ -68,6 +68,8 @@ export interface FunctionView {
   readonly snapshot: SnapshotView | null;
   /** Wakes that are prepared ahead. */
   readonly prepared: number;
+  /** Whether the restore of the next one is done already, up to its first instruction. */
+  readonly restoredAhead: boolean;
   /** Memory of its instance while it runs, else just before it last went to sleep; `null`: not known. */
   readonly awakeMemoryBytes: number | null;
   readonly lastError: ErrorData | null;

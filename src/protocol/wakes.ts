@@ -9,6 +9,7 @@ import type { WakeTier } from "./states.ts";
  * - `queue`: seen, and other operations of the function or other restores come first
  * - `sandbox`: checks, and the making of a sandbox where none was prepared
  * - `restore`: from the request to CRIU until its answer
+ * - `resume`: the same of one that was restored ahead: its processes are let go
  * - `start`: a cold start, from the spawn until it is ready
  * - `thaw`: the frozen processes are let go
  * - `listeners`: duplicates of the new listening sockets are taken
@@ -19,6 +20,7 @@ export const wakePhases = [
   "queue",
   "sandbox",
   "restore",
+  "resume",
   "start",
   "thaw",
   "listeners",
@@ -39,8 +41,10 @@ export interface WakeRecord {
   /** Wall clock when it was seen. */
   readonly seenAtMs: number;
   readonly phases: PhaseTimes;
-  /** The CRIU part; `null` where nothing was restored. */
+  /** The CRIU part while the client waited; `null` where nothing was restored. */
   readonly restoreMs: number | null;
+  /** It had been restored before anybody connected, up to its first instruction (`restore_ahead`). */
+  readonly ahead: boolean;
   /** From seen to handed over, or to the failure. */
   readonly totalMs: number;
   readonly budgetMs: number;

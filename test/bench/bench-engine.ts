@@ -77,6 +77,17 @@ export class BenchEngine implements AsyncDisposable {
     throw new Error("the engine did not come up");
   }
 
+  /** Waits until the next wakes of these functions are restored up to their first instruction. Rejects at the deadline. */
+  async restoredAhead(ids: readonly string[], deadlineMs = 10_000): Promise<void> {
+    for (const end = Date.now() + deadlineMs; Date.now() < end;) {
+      const { functions } = await this.requests.state();
+      const ready = functions.filter(({ restoredAhead }) => restoredAhead).map(({ id }) => id);
+      if (ids.every((id) => ready.includes(id))) return;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    throw new Error(`not restored ahead: ${ids.join(", ")}`);
+  }
+
   /** Ends it in order. */
   async stop(): Promise<void> {
     const child = this.#child;

@@ -14,6 +14,8 @@ const sizes = [1, 8, 64] as const;
 const pauseMs = 500;
 
 interface Burst {
+  /** Whether every restore was done before, up to the first instruction. */
+  readonly ahead: boolean;
   readonly functions: number;
   readonly rounds: number;
   readonly answers: number;
@@ -25,7 +27,7 @@ interface Burst {
   readonly allowedMs: number;
 }
 
-async function measure(rounds: number): Promise<Burst[]> {
+async function measure(rounds: number, ahead: boolean): Promise<Burst[]> {
   await using engine = new BenchEngine();
   const ports = await freePorts(Math.max(...sizes));
   const functions = ports.map((port, index) => ({
@@ -34,6 +36,7 @@ async function measure(rounds: number): Promise<Burst[]> {
     cwd: join(repository, "fixtures/hello-python"),
     trigger_port: port,
     idle: restless,
+    restore_ahead: ahead ? "auto" : "never",
   }));
   await engine.start(functions, {}, 300_000);
   using client = BenchClient.start(engine.folder);
@@ -52,10 +55,13 @@ async function measure(rounds: number): Promise<Burst[]> {
         lasts.push(Math.max(...good));
         failures.push(...timings.flatMap((timing) => ("failure" in timing ? timing.failure : [])));
       }
-      await Promise.all(chosen.map((_, index) => engine.requests.action(`f${index}`, "snapshot")));
+      const ids = chosen.map((_, index) => `f${index}`);
+      await Promise.all(ids.map((id) => engine.requests.action(id, "snapshot")));
+      if (ahead) await engine.restoredAhead(ids);
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
     bursts.push({
+      ahead,
       functions: size,
       rounds,
       answers: firsts.length,
@@ -70,16 +76,20 @@ async function measure(rounds: number): Promise<Burst[]> {
 
 const { n, json } = benchArguments(10);
 const when = new Date().toISOString();
-const result = { bench: "burst", when, machine: machineFacts(criuBinary), bursts: await measure(n) };
+const bursts = [...(await measure(n, false)), ...(await measure(n, true))];
+const result = { bench: "burst", when, machine: machineFacts(criuBinary), bursts };
 if (json) console.log(JSON.stringify(result, null, 2));
 else {
   const { machine } = result;
   console.log(`${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, CRIU ${machine.criu}; ms\n`);
-  console.log("functions  rounds  answers  failed  first byte p50    p99   last p50     max   allowed");
-  for (const { functions, rounds, answers, failures, firstByteMs, lastMs, allowedMs } of result.bursts) {
+  console.log(
+    "restored       functions  rounds  answers  failed  first byte p50    p99   last p50     max   allowed",
+  );
+  for (const burst of result.bursts) {
+    const { ahead, functions, rounds, answers, failures, firstByteMs, lastMs, allowedMs } = burst;
     const ms = (value: number, width: number): string => value.toFixed(1).padStart(width);
     console.log(
-      `${String(functions).padStart(9)}${String(rounds).padStart(8)}${String(answers).padStart(9)}${String(failures.length).padStart(8)}${ms(firstByteMs.p50, 16)}${ms(firstByteMs.p99, 7)}${ms(lastMs.p50, 11)}${ms(lastMs.max, 8)}${ms(allowedMs, 10)}`,
+      `${(ahead ? "ahead" : "at the wake").padEnd(15)}${String(functions).padStart(9)}${String(rounds).padStart(8)}${String(answers).padStart(9)}${String(failures.length).padStart(8)}${ms(firstByteMs.p50, 16)}${ms(firstByteMs.p99, 7)}${ms(lastMs.p50, 11)}${ms(lastMs.max, 8)}${ms(allowedMs, 10)}`,
     );
   }
 }

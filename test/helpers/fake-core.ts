@@ -26,6 +26,7 @@ export function fakeFunction(id: string, changes: Partial<FunctionView> = {}): F
     wake: { count: 3, lastMs: 9.25, p50Ms: 9.5, p95Ms: 12, p99Ms: 13 },
     snapshot: null,
     prepared: 1,
+    restoredAhead: false,
     awakeMemoryBytes: null,
     lastError: null,
     config: {
@@ -56,6 +57,7 @@ export function fakeFunction(id: string, changes: Partial<FunctionView> = {}): F
       onRestoreFailure: "fail",
       image: "auto",
       warmPool: null,
+      restoreAhead: "auto",
       warmup: [],
       proveDeploy: true,
       stopSignal: "SIGTERM",

@@ -56,6 +56,7 @@ export function wakeEvent(
     restoreMs,
     totalMs,
     budgetMs: 15,
+    ahead: false,
     overBudget: false,
     criu: null,
     error: null,

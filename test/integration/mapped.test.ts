@@ -204,6 +204,8 @@ describe("the heap file", () => {
     const other = join(programs, "other");
     const source = join(fixture("allocator"), "server.c");
     execFileSync("gcc", ["-O2", "-g", "-pthread", "-o", other, source]);
+    // It is restored from the former program already, and must not answer.
+    await expect.poll(async () => (await engine.function("upgraded")).restoredAhead).toBe(true);
     replace(other);
     await expect(ask(port)).rejects.toThrow("ECONNRESET");
     const event = await engine.waitFor(({ type }) => type === "error", "the refusal");

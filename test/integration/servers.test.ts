@@ -63,9 +63,11 @@ describe("sleep and wake of", () => {
         return workers.size === 2;
       }, "both workers to answer");
       expect([...workers].toSorted()).toEqual(["worker 101", "worker 102"]);
-      expect(processesOf(engine, id, "python3")).toHaveLength(3);
+      const awake = processesOf(engine, id, "python3");
+      expect(awake).toHaveLength(3);
       await sleep(id);
-      expect(processesOf(engine, id, "python3")).toEqual([]);
+      // Those that are restored ahead of the next wake are others.
+      expect(processesOf(engine, id, "python3").filter((pid) => awake.includes(pid))).toEqual([]);
     }
     noErrors(id);
   });

@@ -109,7 +109,20 @@ function contradictions(entry: FunctionDraft, dataPlane: Draft["engine"]["data_p
       udp("wake_on", `wake_on: ${fields.wake_on}`);
     if (fields.max_connections_per_second !== undefined)
       udp("max_connections_per_second", "max_connections_per_second");
+    if (fields.restore_ahead === "always") udp("restore_ahead", "restore_ahead: always");
   }
+  if (fields.restore_ahead === "always" && fields.connections === "keep")
+    add(
+      ["restore_ahead"],
+      "restore_ahead: always contradicts connections: keep, whose clients would be answered by a process that does not run",
+      "Leave one of them out.",
+    );
+  if (fields.restore_ahead === "always" && fields.warm_pool === 0)
+    add(
+      ["restore_ahead"],
+      "restore_ahead: always contradicts warm_pool: 0, which prepares no wake",
+      "Leave one of them out.",
+    );
   if (dataPlane === "off") {
     const hint = "Add engine.data_plane: {interfaces: [lo]}, or leave it out.";
     if (fields.wake_on === "syn")

@@ -16,6 +16,7 @@ const liveFields: ReadonlySet<keyof FunctionConfig> = new Set([
   "stopTimeoutMs",
   "readyTimeoutMs",
   "warmPool",
+  "restoreAhead",
   "proveDeploy",
 ]);
 

@@ -50,16 +50,17 @@ fields below it is a problem when two functions have the same id or port, when a
 program, folder or user do not exist or the user may not use them, when a memory limit is below 8 MiB or above the
 machine, when settings contradict each other (\`snapshot_after\` shorter than \`suspend_after\`; \`ready: port\`,
 \`ready: {http: ...}\`, \`warmup\`, \`wake_on\`, \`max_connections_per_second\` or \`start: lazy\` without \`trigger_port\`;
-\`protocol: udp\` without \`trigger_port\` or with \`ready: {http: ...}\`, \`warmup\`, \`wake_on\` or \`max_connections_per_second\`;
+\`protocol: udp\` without \`trigger_port\` or with \`ready: {http: ...}\`, \`warmup\`, \`wake_on\`, \`max_connections_per_second\` or \`restore_ahead: always\`;
+\`restore_ahead: always\` with \`connections: keep\` or \`warm_pool: 0\`;
 \`wake_on: syn\` or \`max_connections_per_second\` without \`engine.data_plane\`; \`sleep: golden\` with \`connections: keep\`), when
 command and environment of a function exceed ${maxProcessTextBytes / 1024} KiB, or the file ${maxFileBytes / 1024 / 1024} MiB.
 
 ## What a reload replaces
 
 A change of \`idle\`, \`restore_budget_ms\`, \`on_violation\`, \`on_restore_failure\`, \`connections\`, \`wake_on\`,
-\`max_connections_per_second\`, \`start\`, \`stop_signal\`, \`stop_timeout\`, \`warm_pool\`, \`ready_timeout\` or \`prove_deploy\` is applied to the function
+\`max_connections_per_second\`, \`start\`, \`stop_signal\`, \`stop_timeout\`, \`warm_pool\`, \`restore_ahead\`, \`ready_timeout\` or \`prove_deploy\` is applied to the function
 as it is. Any other change replaces its process and its snapshot. \`engine.data_plane.interfaces\` is followed, and the program on those that stay is replaced in one step.
-\`engine.name\`, \`engine.snapshot_dir\`, \`engine.breakpoints\`, \`engine.metrics\`, and \`engine.data_plane\` apart from its interfaces take effect at the next start
+\`engine.name\`, \`engine.snapshot_dir\`, \`engine.warm_pool\`, \`engine.breakpoints\`, \`engine.metrics\`, and \`engine.data_plane\` apart from its interfaces take effect at the next start
 of the engine.
 `;
 

@@ -20,6 +20,11 @@ import type { FunctionInput } from "./schema/function.ts";
 import { nearest } from "./suggest.ts";
 import { findUser } from "./users.ts";
 
+/** Whether a function that leaves it to the engine can be restored ahead (checks.ts has the reasons). */
+function canRestoreAhead({ protocol, connections }: FunctionInput): boolean {
+  return protocol === "tcp" && connections !== "keep";
+}
+
 const defaultSuspendMs = 30_000;
 const defaultSnapshotMs = 300_000;
 
@@ -202,6 +207,7 @@ export function toFunctionConfig(
     onRestoreFailure: input.on_restore_failure,
     image: input.image,
     warmPool: input.warm_pool ?? null,
+    restoreAhead: canRestoreAhead(input) ? (input.restore_ahead ?? engine.restore_ahead) : "never",
     warmup: input.warmup.map(({ ignore_headers: ignored, ...request }) => ({
       ...request,
       body: request.body ?? null,

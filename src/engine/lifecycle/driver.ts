@@ -96,6 +96,14 @@ export interface DumpResult {
   readonly durationMs: number;
 }
 
+/** A restore that is done up to the first instruction. */
+export interface RestoredAhead {
+  /** Duplicates of the listening sockets that the processes have; to be closed by whoever asked for it. */
+  readonly listeners: readonly TakenListener[];
+  /** Resolves when its processes have ended, before their wake or after it. */
+  readonly ended: Promise<void>;
+}
+
 export interface WakeOptions {
   readonly budgetMs: number;
   /** Kill the restore when the budget runs out (`on_violation: fail`). */
@@ -104,6 +112,8 @@ export interface WakeOptions {
 
 export interface WakeResult {
   readonly instance: Instance;
+  /** What `restoreAhead` gave for it; `null`: it was not restored before its wake, or not to the end. */
+  readonly ahead: RestoredAhead | null;
   /** From the moment the restore was sent to CRIU's answer. */
   readonly restoreMs: number;
   /** Monotonic ms of these two moments. */
@@ -145,6 +155,15 @@ export interface InstanceDriver extends AsyncDisposable {
   prepare(image: Image, count: number): Promise<void>;
   /** How many wakes are prepared. */
   readonly preparedCount: number;
+  /**
+   * Does the restore of the next wake from this image now, up to the first instruction of its processes. It may be called
+   * beside other operations: a wake that comes meanwhile goes on with it.
+   * @returns `null` when no wake is prepared, that was done already, or it was given up
+   * @throws AetherError AE_RESTORE_FAILED; nothing of the attempt is left then
+   */
+  restoreAhead(image: Image): Promise<RestoredAhead | null>;
+  /** Whether the restore of the next wake is done. */
+  readonly isRestoredAhead: boolean;
   /**
    * Restores an image.
    * @throws AetherError AE_RESTORE_FAILED, AE_LATENCY_VIOLATION; nothing of the attempt is left then

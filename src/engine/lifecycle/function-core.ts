@@ -11,7 +11,7 @@ import type { WarmUpResult } from "../wake/warm-up.ts";
 import type { Gate } from "../wake/gate.ts";
 import type { PoolMember, WarmPool } from "../wake/warm-pool.ts";
 import { Backoff } from "./backoff.ts";
-import type { Instance, InstanceDriver } from "./driver.ts";
+import type { Instance, InstanceDriver, RestoredAhead } from "./driver.ts";
 import { LatencyWindow } from "./latency-window.ts";
 import { OperationQueue } from "./operation-queue.ts";
 import { StateMachine } from "./state-machine.ts";
@@ -31,6 +31,8 @@ export interface FunctionSurroundings {
   readonly restores: Gate;
   /** One image is proved at a time: trials that share the processor measure each other. */
   readonly proofs: Gate;
+  /** One restore ahead of its wake at a time: those on which clients wait need the processors. */
+  readonly ahead: Gate;
   /** Who has a restore prepared ahead. */
   readonly pool: WarmPool;
   /** The warm-up requests, to the function's port. */
@@ -87,6 +89,8 @@ export class FunctionCore implements PoolMember {
   readonly wakeLatency = new LatencyWindow();
   instance: Instance | null = null;
   image: Image | null = null;
+  /** The restore ahead whose listeners are held; `null`: others are. */
+  ahead: RestoredAhead | null = null;
   wakes = 0;
   coldStarts = 0;
   exits = 0;
@@ -138,8 +142,13 @@ export class FunctionCore implements PoolMember {
 
   /** Its place in the pool goes to another function. */
   evict(): void {
-    this.driver.forget();
+    this.#forget();
     this.around.changed(this.id);
+  }
+
+  #forget(): void {
+    this.ahead = null;
+    this.driver.forget();
   }
 
   notice(text: string): void {
@@ -151,7 +160,7 @@ export class FunctionCore implements PoolMember {
     const former = this.image;
     this.image = image;
     if (former !== null && former !== image) {
-      this.driver.forget();
+      this.#forget();
       this.around.discard(former.directory);
       if (image === null) this.around.pool.release(this);
     }

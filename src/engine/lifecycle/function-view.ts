@@ -48,6 +48,7 @@ export function functionView(core: FunctionCore): FunctionView {
       core.machine.state === "Running" ? (instances[0]?.memoryBytes ?? null) : core.awakeMemoryBytes,
     snapshot: core.image === null ? null : snapshotView(core.image),
     prepared: core.driver.preparedCount,
+    restoredAhead: core.driver.isRestoredAhead,
     lastError: core.lastError,
     config: publicConfig(core.config),
   };

@@ -1,9 +1,12 @@
 /** What is made ready between a sleep and the wake that follows it. */
-import { AetherError } from "../../protocol/errors.ts";
+import type { RestoreAhead } from "../../protocol/config.ts";
+import { AetherError, assertNever, toAetherError } from "../../protocol/errors.ts";
 import type { Image } from "../snapshot/image.ts";
 import type { AnsweredRequest } from "../wake/warm-up.ts";
 import type { FunctionCore } from "./function-core.ts";
 import { judgeTrial } from "./judge-trial.ts";
+import type { RestoredAhead } from "./driver.ts";
+import { awaitConnection } from "./running.ts";
 
 /** Makes the sandboxes of the next wakes. A failure is reported, not fatal: the wake makes its own then. */
 export async function prepareNext(core: FunctionCore): Promise<void> {
@@ -16,6 +19,57 @@ export async function prepareNext(core: FunctionCore): Promise<void> {
     if (error instanceof AetherError) core.report(error);
     else throw error;
   }
+  if (core.image !== null && isRestoredAhead(core.config.restoreAhead, core.image)) aheadSoon(core);
+}
+
+function isRestoredAhead(restoreAhead: RestoreAhead, { manifest }: Image): boolean {
+  switch (restoreAhead) {
+    case "always":
+      return true;
+    case "auto":
+      return manifest.image === "mapped";
+    case "never":
+      return false;
+    default:
+      return assertNever(restoreAhead);
+  }
+}
+
+/** One function after another: those on which clients wait need the processors. */
+function aheadSoon(core: FunctionCore): void {
+  core.around.ahead
+    .run(() => restoreAhead(core))
+    .catch((error: unknown) => core.report(toAetherError(error)));
+}
+
+/**
+ * The restore of the next wake, while nobody waits for it; clients are held by its own sockets from then on. Beside the queue:
+ * a wake that comes in the middle goes on with it, and its budget holds.
+ */
+async function restoreAhead(core: FunctionCore): Promise<void> {
+  const asleep = (): boolean =>
+    core.machine.state === "WarmSnapshot" && core.machine.activity === null && core.instance === null;
+  if (core.image === null || core.closing || !asleep()) return;
+  core.held.expectSuccessor(0);
+  const ahead = await core.driver.restoreAhead(core.image);
+  if (ahead === null) return;
+  if (core.closing || !asleep() || !core.driver.isRestoredAhead) {
+    for (const { fd } of ahead.listeners) fd.close();
+    return;
+  }
+  core.ahead = ahead;
+  if (ahead.listeners.length > 0) core.held.hold(ahead.listeners);
+  awaitConnection(core, 0);
+  core.around.changed(core.id);
+  void ahead.ended.then(() => lostAhead(core, ahead));
+}
+
+/** Its processes ended while they were held, and nobody here did it. Its port is held as before. */
+function lostAhead(core: FunctionCore, ahead: RestoredAhead): void {
+  if (core.ahead !== ahead || core.closing) return;
+  core.ahead = null;
+  core.notice("what was restored ahead of its next wake has been killed; another is made");
+  core.reactions.asleep();
 }
 
 /**

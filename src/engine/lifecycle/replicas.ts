@@ -74,6 +74,7 @@ export function mergeViews(views: readonly FunctionView[]): FunctionView {
     snapshot:
       latest === null ? null : { ...latest, sizeBytes: sum(snapshots.map(({ sizeBytes }) => sizeBytes)) },
     prepared: total(({ prepared }) => prepared),
+    restoredAhead: views.some(({ restoredAhead }) => restoredAhead),
     awakeMemoryBytes: sumKnown(views.map(({ awakeMemoryBytes }) => awakeMemoryBytes)),
     lastError: views.find(({ lastError }) => lastError !== null)?.lastError ?? null,
   };

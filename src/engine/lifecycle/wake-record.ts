@@ -28,6 +28,7 @@ function baseOf(
     seenAtMs: core.around.now() - ageMs,
     phases: clock.phases,
     restoreMs: null,
+    ahead: false,
     totalMs: clock.totalMs,
     budgetMs: core.config.restoreBudgetMs,
     overBudget: false,
@@ -44,9 +45,11 @@ export function wakeSucceeded(
     readonly tier: WakeTier;
     /** `null` where nothing was restored. */
     readonly restored: WakeResult | null;
+    /** It had been restored before. */
+    readonly ahead?: boolean;
   },
 ): void {
-  const { instance, tier, restored } = woken;
+  const { instance, tier, restored, ahead = false } = woken;
   const base = baseOf(core, order, tier);
   core.wakes += 1;
   core.around.pool.woken(core);
@@ -60,6 +63,7 @@ export function wakeSucceeded(
       ...base,
       instance: instance.id,
       restoreMs,
+      ahead,
       overBudget,
       criu,
       error: null,

@@ -73,19 +73,25 @@ async function restore(core: FunctionCore, order: WakeOrder): Promise<AetherErro
   }
   const { instance, restoreMs } = restored;
   clock.ended("sandbox", restored.sentAtMs);
-  clock.ended("restore", restored.answeredAtMs);
-  // Its listeners first, then the held ones are closed. None: it has ended already, and the next wake serves who waits.
-  const listeners = instance.takeListeners(core.held.places);
-  clock.ended("listeners");
-  if (listeners.length > 0) core.held.hold(listeners);
-  clock.ended("handover");
+  const ahead = restored.ahead !== null && restored.ahead === core.ahead;
+  core.ahead = null;
+  clock.ended(ahead ? "resume" : "restore", restored.answeredAtMs);
+  if (ahead) {
+    core.held.stopWatching(); // They are its own.
+  } else {
+    // Its listeners first, then the held ones are closed. None: it has ended already, and the next wake serves who waits.
+    const listeners = instance.takeListeners(core.held.places);
+    clock.ended("listeners");
+    if (listeners.length > 0) core.held.hold(listeners);
+    clock.ended("handover");
+  }
   restored.handedOver();
   adopt(core, instance);
   core.machine.setActivity(null);
   core.machine.step("Running", { instance: instance.id, durationMs: clock.totalMs, cause: order.cause });
   if (restoreMs > config.restoreBudgetMs) core.violations += 1;
   core.restoreLatency.add(restoreMs);
-  wakeSucceeded(core, order, { instance, tier: "snapshot", restored });
+  wakeSucceeded(core, order, { instance, tier: "snapshot", restored, ahead });
   return null;
 }
 

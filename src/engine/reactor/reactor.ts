@@ -90,6 +90,7 @@ export class Reactor {
   readonly #privates: PrivateInstances;
   readonly #restores: Gate;
   readonly #proofs = new Gate(1);
+  readonly #ahead = new Gate(1);
   readonly #pool: WarmPool;
   readonly #publisher: ChangePublisher<string>;
   readonly #output = new Map<string, FunctionOutput>();
@@ -292,6 +293,7 @@ export class Reactor {
       seal: (image) => this.#report({ type: "seal", image }),
       restores: this.#restores,
       proofs: this.#proofs,
+      ahead: this.#ahead,
       pool: this.#pool,
       warmUp: (config, listens) =>
         warmUp(this.#epoll, config, listens, ({ family }) =>

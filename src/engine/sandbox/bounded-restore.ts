@@ -11,6 +11,11 @@ export interface BoundedRestore {
   readonly restored: TimedRestore;
 }
 
+/** Whether a program differs from that of the dump by its stamp, and CRIU was told not to look. */
+export function isTouched({ validate, image }: PreparedRestore): boolean {
+  return validate === "size" && firstTouched(image.manifest.programs) !== null;
+}
+
 /**
  * Restores, and gives up what does not come about in time.
  * @param run sends the restore at once
@@ -23,7 +28,14 @@ export async function boundedRestore(
   options: WakeOptions,
   run: (prepared: PreparedRestore) => Promise<TimedRestore>,
 ): Promise<BoundedRestore | "touched"> {
+  // One that is done already would answer the client before anybody has looked.
+  if (prepared.isBegun && isTouched(prepared)) {
+    prepared[Symbol.dispose]();
+    await prepared.sandbox.gone;
+    return "touched";
+  }
   let late = false;
+  const { isBegun } = prepared;
   const running = run(prepared);
   // Node counts whole milliseconds and may be up to one early: a restore is not ended before its budget is over.
   const timer = options.enforce
@@ -36,7 +48,7 @@ export async function boundedRestore(
       )
     : null;
   // CRIU has its request: looking at the files now costs the client nothing.
-  const touched = prepared.validate === "size" && firstTouched(prepared.image.manifest.programs) !== null;
+  const touched = !isBegun && isTouched(prepared);
   if (touched) prepared.sandbox.kill();
   const restored = await running;
   if (timer !== null) clearTimeout(timer);

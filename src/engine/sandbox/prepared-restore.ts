@@ -1,8 +1,11 @@
 /** A sandbox with its CRIU worker waiting for the word, made before anybody connects. */
 import { affinityOf } from "../../ffi/affinity.ts";
 import type { CpuMask } from "../../ffi/affinity.ts";
+import { epollIn } from "../../ffi/epoll.ts";
+import type { Epoll } from "../../ffi/epoll.ts";
 import { openDirectory, openForWriting } from "../../ffi/fd.ts";
 import type { Fd } from "../../ffi/fd.ts";
+import { openProcess } from "../../ffi/pidfd.ts";
 import { CriuWorker } from "../snapshot/criu-worker.ts";
 import { encodeRestore } from "../snapshot/criu-rpc.ts";
 import type { CriuResponse } from "../snapshot/criu-rpc.ts";
@@ -58,13 +61,21 @@ export class PreparedRestore implements Disposable {
   /** How its CRIU compares programs with those of the dump. */
   readonly validate: "size" | "build-id";
   readonly #worker: CriuWorker;
+  /** Resolves when the processes are there and wait; `null` before it was asked for. */
+  #holding: Promise<void> | null = null;
+  #heldPid: number | null = null;
+  /** The same as a descriptor, watched while it is held. */
+  #process: Fd | null = null;
+  readonly #epoll: Epoll;
 
   private constructor(
+    epoll: Epoll,
     { image, validate, ring }: PrepareOptions,
     sandbox: Sandbox,
     pipes: OutputPipes,
     worker: CriuWorker,
   ) {
+    this.#epoll = epoll;
     this.image = image;
     this.validate = validate;
     this.ring = ring;
@@ -117,7 +128,7 @@ export class PreparedRestore implements Disposable {
         });
         pipes.closeWriteEnds();
         options.ring?.memory.closeTheirs();
-        return new PreparedRestore(options, sandbox, pipes, worker);
+        return new PreparedRestore(context.epoll, options, sandbox, pipes, worker);
       } catch (error) {
         sandbox.kill();
         throw error;
@@ -129,36 +140,79 @@ export class PreparedRestore implements Disposable {
     }
   }
 
-  /** Whether the worker still waits; it may have been killed meanwhile. */
+  /** Whether it still waits for its wake; it may have been killed meanwhile. */
   get isUsable(): boolean {
-    return this.#worker.isWaiting;
+    return this.#worker.isWaiting || (this.isBegun && this.#worker.isAtWork);
   }
 
-  /** Sends the restore. Rejects when the worker ends without an answer, also because the sandbox was killed. */
-  restore(): Promise<CriuResponse> {
-    const { manifest } = this.image;
+  /** Whether the restore is done ahead, or about to be. */
+  get isBegun(): boolean {
+    return this.#holding !== null;
+  }
+
+  /** Host process id of the first process that is held; `null` while none is. */
+  get heldPid(): number | null {
+    return this.#heldPid;
+  }
+
+  /** Restores up to the first instruction of the processes. Rejects as `restore`; of no use any more then. */
+  hold(): Promise<void> {
+    this.#holding = this.#hold();
+    return this.#holding;
+  }
+
+  async #hold(): Promise<void> {
+    await this.#worker.requestHeld(this.#request(true));
+    this.#heldPid = hostPidOf(this.sandbox.initPid, this.image.manifest.rootPid);
+    if (this.#heldPid === null) throw new Error("the restored process was gone at once");
+    // Killed from outside while it is held: nobody but its tracer, which waits for us, is told of that.
+    const process = openProcess(this.#heldPid);
+    if (process === null) throw new Error("the restored process was gone at once");
+    this.#process = process;
+    this.#epoll.add(process, epollIn, () => this.sandbox.kill());
+  }
+
+  /**
+   * Sends the restore, or lets the processes run where they are there already. Rejects when the worker ends without an
+   * answer, also because the sandbox was killed.
+   */
+  async restore(): Promise<CriuResponse> {
+    if (this.#holding !== null) await this.#holding;
+    this.#forgetProcess();
     this.ring?.waking();
-    return this.#worker.request(
-      encodeRestore({
-        imagesFd: this.#worker.imagesFd,
-        workFd: this.#worker.workFd,
-        logLevel: hotLogLevel,
-        logFile: restoreLogName,
-        // Also for an image without open connections: a socket whose connection is over, and which its owner has not
-        // closed yet, is saved without a word and refused by the restore ("Connected TCP socket in image").
-        tcp: manifest.tcp === "keep" ? "keep" : "close",
-        inherit: [
-          { key: manifest.stdout, fd: stdoutNumber },
-          { key: manifest.stderr, fd: stderrNumber },
-          ...ringKeys(manifest.ring),
-        ],
-      }),
-    );
+    return await (this.isBegun ? this.#worker.proceed() : this.#worker.request(this.#request(false)));
+  }
+
+  #forgetProcess(): void {
+    if (this.#process === null) return;
+    this.#epoll.remove(this.#process);
+    this.#process.close();
+    this.#process = null;
+  }
+
+  #request(stepwise: boolean): Buffer {
+    const { manifest } = this.image;
+    return encodeRestore({
+      imagesFd: this.#worker.imagesFd,
+      workFd: this.#worker.workFd,
+      logLevel: hotLogLevel,
+      logFile: restoreLogName,
+      // Also for an image without open connections: a socket whose connection is over, and which its owner has not
+      // closed yet, is saved without a word and refused by the restore ("Connected TCP socket in image").
+      tcp: manifest.tcp === "keep" ? "keep" : "close",
+      inherit: [
+        { key: manifest.stdout, fd: stdoutNumber },
+        { key: manifest.stderr, fd: stderrNumber },
+        ...ringKeys(manifest.ring),
+      ],
+      stepwise,
+    });
   }
 
   [Symbol.dispose](): void {
-    this.#worker[Symbol.dispose]();
+    this.#forgetProcess();
     this.sandbox.kill();
+    this.#worker[Symbol.dispose]();
     this.pipes[Symbol.dispose]();
     this.ring?.[Symbol.dispose]();
   }

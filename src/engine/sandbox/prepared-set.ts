@@ -17,6 +17,22 @@ export class PreparedSet implements AsyncDisposable {
     return this.#ready.shift() ?? null;
   }
 
+  /** The one that is taken next, and stays for now; `null` when none fits. */
+  first(image: Image): PreparedRestore | null {
+    this.#dropUnfit(image);
+    return this.#ready[0] ?? null;
+  }
+
+  /** Whether it is still one of them: neither taken nor given up. */
+  has(prepared: PreparedRestore): boolean {
+    return this.#ready.includes(prepared);
+  }
+
+  /** Whether one of them is restored already. */
+  get holds(): boolean {
+    return this.#ready.some(({ heldPid, isUsable }) => heldPid !== null && isUsable);
+  }
+
   /** Makes so many ready, one after another, and gives up what is too many. Rejects with what `make` does. */
   async fill(image: Image, count: number, make: () => Promise<PreparedRestore>): Promise<void> {
     this.#dropUnfit(image);

@@ -5,22 +5,31 @@ import type { Fd } from "../../ffi/fd.ts";
 import type { ListenAddress } from "../../ffi/socket.ts";
 import { AetherError } from "../../protocol/errors.ts";
 import type { FunctionConfig } from "../../protocol/config.ts";
-import type { DumpResult, Instance, InstanceDriver, WakeOptions, WakeResult } from "../lifecycle/driver.ts";
+import type {
+  DumpResult,
+  Instance,
+  InstanceDriver,
+  RestoredAhead,
+  WakeOptions,
+  WakeResult,
+} from "../lifecycle/driver.ts";
 import { readRestoreStats } from "../snapshot/restore-stats.ts";
 import { heapFileOf, ImageFolder, listensOf } from "../snapshot/image.ts";
 import type { Image } from "../snapshot/image.ts";
 import type { AnsweredRequest } from "../wake/warm-up.ts";
 import type { InstanceRing } from "../ipc/instance-ring.ts";
 import type { FunctionCgroup } from "./cgroups.ts";
-import { boundedRestore } from "./bounded-restore.ts";
+import { boundedRestore, isTouched } from "./bounded-restore.ts";
 import { spawnError, waitUntilReady } from "./cold-start.ts";
 import type { SandboxContext } from "./context.ts";
 import { setupError } from "./driver-errors.ts";
 import { dumpInstance } from "./dump.ts";
 import { functionCapabilities, functionEnvironment } from "./environment.ts";
 import { Handshake } from "./handshake.ts";
+import { holdRestored } from "./hold-restored.ts";
 import { sandboxLayout, sharedTmpEntries } from "./layout.ts";
 import type { PersistentFolders } from "./layout.ts";
+import type { FunctionPort } from "./listeners.ts";
 import { OutputPipes } from "./output.ts";
 import { InstanceRings } from "./instance-rings.ts";
 import { loopbackOf } from "./probe.ts";
@@ -62,6 +71,8 @@ export class SandboxDriver implements InstanceDriver {
   readonly #workDirectory: string;
   readonly #sharedTmp: readonly string[];
   readonly #prepared = new PreparedSet();
+  /** What was given out of those that are restored already. */
+  readonly #ahead = new WeakMap<PreparedRestore, RestoredAhead>();
   readonly #rehearsal: boolean;
   readonly #network: SandboxNetwork | null;
   /** The sandbox of a start, a trial or a restore that is not finished. */
@@ -127,7 +138,7 @@ export class SandboxDriver implements InstanceDriver {
       const instance = new SandboxInstance(context, {
         id: name,
         functionId: config.id,
-        where: { protocol: config.protocol, port: config.triggerPort },
+        where: this.#where,
         sandbox,
         pipes,
         cgroup: this.#cgroup,
@@ -313,6 +324,35 @@ export class SandboxDriver implements InstanceDriver {
     return this.#prepared.count;
   }
 
+  async restoreAhead(image: Image): Promise<RestoredAhead | null> {
+    const prepared = this.#prepared.first(image);
+    // A program that was touched is the wake's business: it may have to be refused.
+    if (prepared === null || prepared.isBegun || isTouched(prepared)) return null;
+    try {
+      const listeners = await holdRestored(prepared, {
+        functionId: this.#config.id,
+        workDirectory: this.#workDirectory,
+        where: this.#where,
+      });
+      const ahead = { listeners, ended: prepared.sandbox.gone };
+      this.#ahead.set(prepared, ahead);
+      return ahead;
+    } catch (error) {
+      // Taken by a wake meanwhile, whose failure it is then, or given up.
+      if (!this.#prepared.has(prepared)) return null;
+      this.#prepared.clear();
+      throw error;
+    }
+  }
+
+  get isRestoredAhead(): boolean {
+    return this.#prepared.holds;
+  }
+
+  get #where(): FunctionPort {
+    return { protocol: this.#config.protocol, port: this.#config.triggerPort };
+  }
+
   async wake(image: Image, options: WakeOptions): Promise<WakeResult> {
     let oomKills = 0;
     const run = (prepared: PreparedRestore): Promise<TimedRestore> => {
@@ -332,11 +372,12 @@ export class SandboxDriver implements InstanceDriver {
     const instance = new SandboxInstance(this.#context, {
       id: prepared.sandbox.name,
       functionId: id,
-      where: { protocol: this.#config.protocol, port: this.#config.triggerPort },
+      where: this.#where,
       sandbox: prepared.sandbox,
       pipes: prepared.pipes,
       cgroup: this.#cgroup,
       rootPid: restored.rootPid,
+      pid: prepared.heldPid,
       ring: prepared.ring,
       heapFile: heapFileOf(image),
       helperPid: prepared.workerPid,
@@ -350,6 +391,7 @@ export class SandboxDriver implements InstanceDriver {
     }
     return {
       instance,
+      ahead: this.#ahead.get(prepared) ?? null,
       restoreMs: restored.answeredAtMs - restored.sentAtMs,
       sentAtMs: restored.sentAtMs,
       answeredAtMs: restored.answeredAtMs,

@@ -49,6 +49,8 @@ export interface SandboxInstanceParts {
   readonly cgroup: FunctionCgroup;
   /** Process id of the function's first process inside the sandbox. */
   readonly rootPid: number;
+  /** Host process id of it, where that is known; `null`: it is looked up when it is first asked for. */
+  readonly pid?: number | null;
   /** Its rings; `null` where it has none. They end with it. */
   readonly ring: InstanceRing | null;
   /** The heap file of the image it was restored from; `null` where there is none. */
@@ -90,6 +92,7 @@ export class SandboxInstance implements Instance {
     this.ring = parts.ring;
     this.#cgroup = parts.cgroup;
     this.rootPid = parts.rootPid;
+    this.#pid = parts.pid ?? null;
     this.startedAtMs = context.now();
     this.exited = parts.sandbox.exitOf(parts.rootPid).then((status) => this.#ended(status, parts.oomKills));
   }

@@ -7,7 +7,7 @@ import type { PreparedRestore } from "./prepared-restore.ts";
 import { RestoreCpu } from "./restore-cpu.ts";
 
 /** A restore without an enforced budget must end all the same. */
-const restoreDeadlineMs = 30_000;
+export const restoreDeadlineMs = 30_000;
 
 /** What came of it. Times are of the monotonic clock, ms. */
 export interface TimedRestore {
@@ -26,8 +26,9 @@ export async function timedRestore(
   prepared: PreparedRestore,
   around: { readonly functionId: string; readonly workDirectory: string },
 ): Promise<TimedRestore> {
-  const { workerPid, affinity } = prepared;
-  using cpu = workerPid === null || affinity === null ? null : RestoreCpu.bind(workerPid, affinity);
+  const { workerPid, affinity, isBegun } = prepared;
+  using cpu =
+    isBegun || workerPid === null || affinity === null ? null : RestoreCpu.bind(workerPid, affinity);
   const sentAtMs = context.monotonic();
   const ended = (rootPid: number, message: string | null): TimedRestore => {
     const answeredAtMs = context.monotonic();

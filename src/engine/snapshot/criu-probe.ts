@@ -49,7 +49,8 @@ export async function probeCriu(criu: CriuTools, snapshotDir: string): Promise<C
         message: dump.response.message,
       });
     const restore = await askCriu(parts, {
-      encode: (worker) => encodeRestore({ ...probeRequest(worker), logFile: "restore.log", inherit: [] }),
+      encode: (worker) =>
+        encodeRestore({ ...probeRequest(worker), logFile: "restore.log", inherit: [], stepwise: false }),
     });
     if (!restore.response.success) {
       throw criuError("AE_RESTORE_FAILED", "doctor", {

@@ -5,7 +5,9 @@
 import { ProtoWriter, readProto } from "./protobuf.ts";
 import type { ProtoField } from "./protobuf.ts";
 
-const requestType = { dump: 1, restore: 2 } as const;
+const requestType = { dump: 1, restore: 2, notify: 6 } as const;
+/** What CRIU says last before the restored processes run: all is in place, and it waits for an acknowledgement. */
+export const lastNotification = "pre-resume";
 /** manage_cgroups_mode: the sandbox is in its cgroup already. */
 const CG_IGNORE = 0;
 /** network_lock: otherwise iptables or nft is executed. */
@@ -35,6 +37,8 @@ export interface DumpOptions extends CommonOptions {
 export interface RestoreOptions extends CommonOptions {
   /** What the image knows by name ("pipe:[123]") and the worker's descriptor that takes its place. */
   readonly inherit: readonly { readonly key: string; readonly fd: number }[];
+  /** CRIU reports its steps and waits for an acknowledgement of each (`encodeAcknowledgement`). */
+  readonly stepwise: boolean;
 }
 
 function commonFields(options: CommonOptions): ProtoWriter {
@@ -71,8 +75,14 @@ const ghostLimitBytes = 64 * 1024 * 1024;
 /** A restore request. */
 export function encodeRestore(options: RestoreOptions): Buffer {
   const opts = commonFields(options).bool(8, true).bool(4, true).bool(26, true); // rst_sibling: the tree becomes init's child
+  if (options.stepwise) opts.bool(12, true); // notify_scripts
   for (const { key, fd } of options.inherit) opts.message(27, new ProtoWriter().string(1, key).int(2, fd));
   return new ProtoWriter().int(1, requestType.restore).message(2, opts).finish();
+}
+
+/** The answer to a notification: go on. */
+export function encodeAcknowledgement(): Buffer {
+  return new ProtoWriter().int(1, requestType.notify).bool(3, true).finish();
 }
 
 /** CRIU's answer. `message` may be set although it succeeded: judge by `success`. */
@@ -82,6 +92,8 @@ export interface CriuResponse {
   readonly pid: number | null;
   readonly errno: number;
   readonly message: string | null;
+  /** Name of the step that it reports and waits for, as "pre-resume"; `null`: this is the final answer. */
+  readonly notification: string | null;
 }
 
 const int = (fields: readonly ProtoField[], field: number): number | null => {
@@ -94,10 +106,17 @@ export function decodeResponse(data: Uint8Array): CriuResponse {
   const fields = readProto(data);
   const restore = fields.find((entry) => entry.field === 4)?.value;
   const message = fields.find((entry) => entry.field === 9)?.value;
+  const notification = fields.find((entry) => entry.field === 5)?.value;
   return {
     success: int(fields, 2) === 1,
     pid: restore instanceof Uint8Array ? int(readProto(restore), 1) : null,
     errno: int(fields, 7) ?? 0,
     message: message instanceof Uint8Array ? message.toString() : null,
+    notification: notification instanceof Uint8Array ? scriptOf(notification) : null,
   };
+}
+
+function scriptOf(notification: Uint8Array): string {
+  const script = readProto(notification).find((entry) => entry.field === 1)?.value;
+  return script instanceof Uint8Array ? script.toString() : "";
 }

@@ -59,7 +59,13 @@ export async function measureCriu(criu: CriuTools, snapshotDir: string): Promise
           return Promise.resolve();
         },
         encode: (worker) =>
-          encodeRestore({ ...probeRequest(worker), logLevel: 1, logFile: "restore.log", inherit: [] }),
+          encodeRestore({
+            ...probeRequest(worker),
+            logLevel: 1,
+            logFile: "restore.log",
+            inherit: [],
+            stepwise: false,
+          }),
       });
       if (response.success) return ms;
       throw criuError("AE_RESTORE_FAILED", "doctor", {

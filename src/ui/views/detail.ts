@@ -83,7 +83,9 @@ function live(fn: FunctionView, data: Data, keymap: Keymap, width: number): read
     ...field("connections", `${fn.openConnections} open${connectionsNote(fn)}`, width),
     ...field(
       "prepared",
-      fn.prepared === 0 ? "no wake is prepared" : `${plural(fn.prepared, "wake")} ahead`,
+      fn.prepared === 0
+        ? "no wake is prepared"
+        : `${plural(fn.prepared, "wake")} ahead${fn.restoredAhead ? ", restored up to its first instruction" : ""}`,
       width,
     ),
     ...(known === null || known.totals.packets === 0

@@ -9,6 +9,7 @@ export const phaseMeaning: Readonly<Record<WakePhase, string>> = {
   queue: "other operations of the function, or other restores, come first",
   sandbox: "checks, and a sandbox where none was prepared",
   restore: "CRIU brings memory and processes back",
+  resume: "restored ahead: its processes are let go",
   start: "a cold start: from the spawn until it is ready",
   thaw: "the frozen processes are let go",
   listeners: "the new listening sockets are taken over",
@@ -21,6 +22,7 @@ const phaseAdvice: Readonly<Record<WakePhase, string>> = {
   queue: "Raise engine.max_parallel_restores, or spread the load: something else came first.",
   sandbox: "No sandbox was ready: warm_pool keeps more of them prepared.",
   restore: "A smaller or mapped image restores faster; `aether doctor` measures the machine.",
+  resume: "The machine was busy: the restore itself had been done before.",
   start: "There was no image to restore: start: snapshot makes one ahead.",
   thaw: "Many processes or a busy machine; nothing was restored.",
   listeners: "The machine was busy while the function was already back.",
@@ -82,6 +84,8 @@ function verdict(wake: NumberedWake): string {
     const what = wake.tier === "cold" ? "It started cold" : "It was only thawed";
     return `${what}: nothing was restored, and the budget does not apply.`;
   }
+  if (wake.ahead && !overBudget)
+    return `Within its budget: it had been restored ahead, and was let go in ${formatMs(restoreMs)} of ${budgetMs} ms.`;
   if (overBudget)
     return `Over its budget: the restore took ${formatMs(restoreMs)}, ${formatMs(restoreMs - budgetMs)} more than the ${budgetMs} ms allowed.`;
   return `Within its budget: the restore took ${formatMs(restoreMs)} of ${budgetMs} ms.`;

@@ -111,6 +111,7 @@ describe("plan", () => {
         tier: "snapshot",
         restoreMs: 5,
         totalMs,
+        ahead: false,
         overBudget: false,
       });
     const { stdout } = await home.run("plan", profile, "--json");

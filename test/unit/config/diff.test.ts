@@ -32,6 +32,7 @@ const base: FunctionConfig = {
   onRestoreFailure: "fail",
   image: "auto",
   warmPool: null,
+  restoreAhead: "auto",
   warmup: [],
   proveDeploy: true,
   stopSignal: "SIGTERM",

@@ -84,6 +84,7 @@ describe("defaults", () => {
           warmPool: null,
           warmup: [],
           proveDeploy: true,
+          restoreAhead: "auto",
           stopSignal: "SIGTERM",
           stopTimeoutMs: 5000,
         },

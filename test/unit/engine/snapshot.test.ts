@@ -3,7 +3,12 @@ import { describe, expect, it } from "vitest";
 import { encodeRequest, responseStatus } from "../../../src/engine/sandbox/probe.ts";
 import { decodeWaitStatus } from "../../../src/engine/sandbox/sandbox.ts";
 import { explainCriuFailure, firstErrorLine } from "../../../src/engine/snapshot/criu-failure.ts";
-import { decodeResponse, encodeDump, encodeRestore } from "../../../src/engine/snapshot/criu-rpc.ts";
+import {
+  decodeResponse,
+  encodeAcknowledgement,
+  encodeDump,
+  encodeRestore,
+} from "../../../src/engine/snapshot/criu-rpc.ts";
 import { parseManifest } from "../../../src/engine/snapshot/manifest.ts";
 import { ProtoWriter, readProto } from "../../../src/engine/snapshot/protobuf.ts";
 
@@ -49,6 +54,27 @@ describe("protobuf", () => {
 });
 
 describe("CRIU's messages", () => {
+  it("one that reports its steps asks for it, and each report is acknowledged and told from the answer", () => {
+    const options = { imagesFd: 7, workFd: 8, logLevel: 1, logFile: "x", tcp: "close", inherit: [] } as const;
+    const asks = (stepwise: boolean): unknown =>
+      readProto(readProto(encodeRestore({ ...options, stepwise }))[1]?.value as Buffer).find(
+        ({ field }) => field === 12,
+      )?.value;
+    expect([asks(true), asks(false)]).toEqual([1n, undefined]);
+    expect(readProto(encodeAcknowledgement())).toEqual([
+      { field: 1, value: 6n },
+      { field: 3, value: 1n },
+    ]);
+    const report = new ProtoWriter()
+      .int(1, 6)
+      .bool(2, true)
+      .message(5, new ProtoWriter().string(1, "pre-resume").int(2, 100))
+      .finish();
+    expect(decodeResponse(report)).toMatchObject({ success: true, notification: "pre-resume" });
+    const answer = new ProtoWriter().int(1, 2).bool(2, true).message(4, new ProtoWriter().int(1, 100));
+    expect(decodeResponse(answer.finish())).toMatchObject({ success: true, pid: 100, notification: null });
+  });
+
   it("a restore carries what the wake path needs, with the field numbers of rpc.proto", () => {
     const message = encodeRestore({
       imagesFd: 7,
@@ -57,6 +83,7 @@ describe("CRIU's messages", () => {
       logFile: "restore.log",
       tcp: "close",
       inherit: [{ key: "pipe:[12]", fd: 10 }],
+      stepwise: false,
     });
     const [type, opts] = readProto(message);
     expect(type).toEqual({ field: 1, value: 2n });
@@ -111,6 +138,7 @@ describe("CRIU's messages", () => {
       pid: 100,
       errno: 0,
       message: "rlimit: Can't setup RLIMIT_NOFILE",
+      notification: null,
     });
   });
 });

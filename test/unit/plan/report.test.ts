@@ -33,6 +33,7 @@ const wakeEvent = (
   tier,
   restoreMs: null,
   totalMs,
+  ahead: false,
   overBudget: false,
 });
 

@@ -5,7 +5,7 @@ import { maxEngineNameLength } from "../../../protocol/paths.ts";
 import { addressRange, budgetMs, flag, oneOf, rule, size, text } from "../fields.ts";
 import { dataPlaneSchema } from "./data-plane.ts";
 import { metricsSchema } from "./metrics.ts";
-import { identifier, violation, wholeNumber } from "./values.ts";
+import { identifier, restoreAhead, violation, wholeNumber } from "./values.ts";
 
 /** Settings of the engine. */
 export const engineSchema = z.strictObject(
@@ -36,6 +36,9 @@ export const engineSchema = z.strictObject(
       .describe(
         "For how many functions a wake is prepared while they sleep; who was woken last keeps its place. Functions with a `warm_pool` of their own come on top. Default: as many as fit in a twentieth of the machine's memory.",
       ),
+    restore_ahead: restoreAhead
+      .default("auto")
+      .describe("`restore_ahead` of every function that has none of its own."),
     breakpoints: oneOf(["hardware", "none"])
       .default("hardware")
       .describe(

@@ -1,7 +1,7 @@
 /** What of a function says how it comes back from its snapshot, and what a failed restore means. */
 import { z } from "zod";
 import { budgetMs, flag, oneOf, rule } from "../fields.ts";
-import { violation, wholeNumber } from "./values.ts";
+import { restoreAhead, violation, wholeNumber } from "./values.ts";
 import { warmupSchema } from "./warmup.ts";
 
 /** Its restores, and what is proved of its snapshot. */
@@ -29,6 +29,11 @@ export const restoreFields = {
       "How many wakes are kept prepared for this function while it sleeps: a sandbox with CRIU waiting in it, some megabytes each. Default: one, while the engine's pool has room for it.",
     )
     .meta({ examples: [2] }),
+  restore_ahead: restoreAhead
+    .optional()
+    .describe(
+      "Whether the restore of a prepared wake is done while the function sleeps, and held before its first instruction: a wake takes a fraction of a restore then. `auto` does so for a mapped image, whose memory stays in its file until it is touched; `always` for a stock one as well, which then takes its whole memory while it sleeps. Not with `protocol: udp` or `connections: keep`. The monotonic clock of a process that is held goes on, as that of a suspended one does. Default: that of the engine.",
+    ),
   warmup: z
     .array(warmupSchema, rule("a list of requests"))
     .default([])

@@ -29,6 +29,9 @@ export function wholeNumber(least: number, most: number): z.ZodType<number, numb
 /** What a restore over its budget does. */
 export const violation = oneOf(["fail", "serve"]);
 
+/** Of which images the restore is done before somebody connects. */
+export const restoreAhead = oneOf(["auto", "always", "never"]);
+
 /** A text; the reader of the file has already turned plain numbers and true/false back into what was written. */
 export const textAsWritten = z
   .string(rule("a text"))
