@@ -45,6 +45,9 @@ describe("memory over many sleeps", () => {
       expect((await ask(port)).trim()).toBe(`ok ${count}`);
       const { function: view } = await engine.action("busy", "snapshot");
       expect(view.snapshot).toMatchObject({ image: "mapped" });
+      // Every other wake is of processes that are held, with the pages they are going to touch brought in.
+      if (count % 2 === 0)
+        await expect.poll(async () => (await engine.function("busy")).restoredAhead).toBe(true);
     }
     // Nothing piles up: the former image goes with the sleep that replaces it, its heap file with it.
     const images = (): string[] =>

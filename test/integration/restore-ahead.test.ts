@@ -1,5 +1,5 @@
 /** The restore that is done before anybody connects, and held before the first instruction (`restore_ahead`). */
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -27,6 +27,7 @@ describe("restored ahead", () => {
   beforeAll(async () => {
     const functions = [
       await python("counter", "counter"),
+      await python("learning", "counter"),
       await python("hurried", "counter"),
       await python("crowd", "counter"),
       await python("killed", "counter"),
@@ -65,6 +66,25 @@ describe("restored ahead", () => {
       expect(names.filter((name) => name !== "handshake")).toEqual(["queue", "sandbox", "resume"]);
     }
     expect(errorsOf(engine, id)).toEqual([]);
+  });
+
+  it("what the first request touches is in memory before it comes, once that is known", async () => {
+    const id = "learning";
+    const faults = async (): Promise<number> => {
+      await isAhead(engine, id);
+      await pause(100);
+      await count(id);
+      const pid = (await engine.settled(id, "Running")).instances[0]?.pid ?? 0;
+      // proc(5): minflt is field 10; the process has been there since its restore alone.
+      const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+      await pause(100);
+      await engine.action(id, "snapshot");
+      return Number(fields[7]);
+    };
+    const first = await faults();
+    const second = await faults();
+    // A restore has its own.
+    expect(first - second).toBeGreaterThan(100);
   });
 
   it("a client that comes while the restore is under way loses nothing and waits for it", async () => {

@@ -13,15 +13,18 @@ import { descendants, innerPid } from "./process-tree.ts";
 import { RestoreCpu } from "./restore-cpu.ts";
 import { restoreDeadlineMs } from "./timed-restore.ts";
 
+export interface HoldOptions {
+  readonly functionId: string;
+  readonly workDirectory: string;
+  readonly where: FunctionPort;
+}
+
 /**
  * Restores and holds.
  * @returns duplicates of the listening sockets of the held processes; the caller's to close
  * @throws AetherError AE_RESTORE_FAILED; also when the sandbox was ended meanwhile
  */
-export async function holdRestored(
-  prepared: PreparedRestore,
-  around: { readonly functionId: string; readonly workDirectory: string; readonly where: FunctionPort },
-): Promise<TakenListener[]> {
+export async function holdRestored(prepared: PreparedRestore, around: HoldOptions): Promise<TakenListener[]> {
   const { workerPid, affinity, sandbox } = prepared;
   const timer = setTimeout(() => sandbox.kill(), restoreDeadlineMs);
   try {

@@ -19,14 +19,13 @@ import type { Image } from "../snapshot/image.ts";
 import type { AnsweredRequest } from "../wake/warm-up.ts";
 import type { InstanceRing } from "../ipc/instance-ring.ts";
 import type { FunctionCgroup } from "./cgroups.ts";
-import { boundedRestore, isTouched } from "./bounded-restore.ts";
+import { boundedRestore } from "./bounded-restore.ts";
 import { spawnError, waitUntilReady } from "./cold-start.ts";
 import type { SandboxContext } from "./context.ts";
 import { setupError } from "./driver-errors.ts";
 import { dumpInstance } from "./dump.ts";
 import { functionCapabilities, functionEnvironment } from "./environment.ts";
 import { Handshake } from "./handshake.ts";
-import { holdRestored } from "./hold-restored.ts";
 import { sandboxLayout, sharedTmpEntries } from "./layout.ts";
 import type { PersistentFolders } from "./layout.ts";
 import type { FunctionPort } from "./listeners.ts";
@@ -35,6 +34,7 @@ import { InstanceRings } from "./instance-rings.ts";
 import { loopbackOf } from "./probe.ts";
 import { PreparedRestore } from "./prepared-restore.ts";
 import { PreparedSet } from "./prepared-set.ts";
+import { RestoresAhead } from "./restores-ahead.ts";
 import { Sandbox } from "./sandbox.ts";
 import { SandboxInstance } from "./sandbox-instance.ts";
 import { timedRestore } from "./timed-restore.ts";
@@ -71,8 +71,7 @@ export class SandboxDriver implements InstanceDriver {
   readonly #workDirectory: string;
   readonly #sharedTmp: readonly string[];
   readonly #prepared = new PreparedSet();
-  /** What was given out of those that are restored already. */
-  readonly #ahead = new WeakMap<PreparedRestore, RestoredAhead>();
+  readonly #ahead = new RestoresAhead(this.#prepared);
   readonly #rehearsal: boolean;
   readonly #network: SandboxNetwork | null;
   /** The sandbox of a start, a trial or a restore that is not finished. */
@@ -114,6 +113,7 @@ export class SandboxDriver implements InstanceDriver {
   }
 
   async start(): Promise<SandboxInstance> {
+    this.#ahead.unlearn();
     const { config } = this;
     const context = this.#context;
     const name = this.#name();
@@ -324,25 +324,12 @@ export class SandboxDriver implements InstanceDriver {
     return this.#prepared.count;
   }
 
-  async restoreAhead(image: Image): Promise<RestoredAhead | null> {
-    const prepared = this.#prepared.first(image);
-    // A program that was touched is the wake's business: it may have to be refused.
-    if (prepared === null || prepared.isBegun || isTouched(prepared)) return null;
-    try {
-      const listeners = await holdRestored(prepared, {
-        functionId: this.#config.id,
-        workDirectory: this.#workDirectory,
-        where: this.#where,
-      });
-      const ahead = { listeners, ended: prepared.sandbox.gone };
-      this.#ahead.set(prepared, ahead);
-      return ahead;
-    } catch (error) {
-      // Taken by a wake meanwhile, whose failure it is then, or given up.
-      if (!this.#prepared.has(prepared)) return null;
-      this.#prepared.clear();
-      throw error;
-    }
+  restoreAhead(image: Image): Promise<RestoredAhead | null> {
+    return this.#ahead.hold(image, {
+      functionId: this.#config.id,
+      workDirectory: this.#workDirectory,
+      where: this.#where,
+    });
   }
 
   get isRestoredAhead(): boolean {
@@ -391,13 +378,14 @@ export class SandboxDriver implements InstanceDriver {
     }
     return {
       instance,
-      ahead: this.#ahead.get(prepared) ?? null,
+      ahead: this.#ahead.of(prepared),
       restoreMs: restored.answeredAtMs - restored.sentAtMs,
       sentAtMs: restored.sentAtMs,
       answeredAtMs: restored.answeredAtMs,
       handedOver: () => {
         restored.cpu?.release(instance.pids());
         prepared.pipes.watchSoon();
+        if (this.#config.restoreAhead !== "never") this.#ahead.learnSoon(() => instance.pids());
       },
       criu: () => readRestoreStats(this.#workDirectory),
     };
@@ -416,6 +404,7 @@ export class SandboxDriver implements InstanceDriver {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#ahead[Symbol.dispose]();
     await this.#prepared[Symbol.asyncDispose]();
   }
 }

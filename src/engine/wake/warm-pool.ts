@@ -1,11 +1,14 @@
 /**
- * Who has a restore prepared ahead. Each costs memory (a sandbox and a waiting CRIU), so there are so many for the whole
+ * Who has a restore prepared ahead. Each costs memory (a sandbox, a waiting CRIU, and what it has restored), so there are so many for the whole
  * engine, and who was woken last keeps its. A function that declares `warm_pool` is not counted here: it has what it declares.
  */
 import { readFileSync } from "node:fs";
 
-/** What a prepared restore takes at most: 1.2 MiB of processes by `aether bench idle`, and what the kernel keeps for a sandbox. */
-const bytesEach = 4 * 1024 * 1024;
+/**
+ * What a prepared restore takes: 1.4 MiB of memory of its own that waits for a restore, 4 MiB with page tables where it is done
+ * ahead and what the first request touches is there (measured with Python and Node), and what the kernel keeps for a sandbox.
+ */
+const bytesEach = 6 * 1024 * 1024;
 /** The share of the machine's memory that all of them together may take. */
 const shareOfMemory = 0.05;
 /** Below this share of available memory none is added. */

@@ -68,7 +68,7 @@ describe("WarmPool", () => {
   });
 
   it("its size follows the machine's memory", () => {
-    expect(poolCapacity(24 * 1024 ** 3)).toBe(307);
+    expect(poolCapacity(24 * 1024 ** 3)).toBe(204);
     expect(poolCapacity(256 * 1024 ** 2)).toBe(8);
     expect(isMemoryShort("MemTotal:  1000 kB\nMemAvailable:   99 kB\n")).toBe(true);
     expect(isMemoryShort("MemTotal:  1000 kB\nMemAvailable:  100 kB\n")).toBe(false);
