@@ -79,6 +79,34 @@ export function writeValue(path: string, value: string, what: string): void {
   }
 }
 
+/** A file that is kept open, to be written again. */
+export class OpenValue implements Disposable {
+  readonly #path: string;
+  readonly #file: number;
+
+  constructor(path: string) {
+    this.#path = path;
+    try {
+      this.#file = openSync(path, constants.O_WRONLY);
+    } catch (error) {
+      throw cgroupError(`cgroup file ${path} cannot be opened`, path, error);
+    }
+  }
+
+  /** Writes one value. That of a cgroup which is gone meanwhile is nobody's. */
+  write(value: string, what: string): void {
+    try {
+      writeSync(this.#file, value);
+    } catch (error) {
+      if (codeOf(error) !== "ENODEV") throw cgroupError(what, this.#path, error);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#file);
+  }
+}
+
 /** Makes a cgroup; one that is there already is taken as it is. Returns whether it is new. */
 export function makeCgroup(path: string): boolean {
   try {

@@ -1,5 +1,5 @@
 /** The cgroup of one function: its limit, its standstill, its counters and its end. */
-import { readKey, readPids, readValue, writeValue } from "./cgroup-files.ts";
+import { OpenValue, readKey, readPids, readValue, writeValue } from "./cgroup-files.ts";
 import type { MemoryControl } from "./cgroup-memory.ts";
 import { removeWithin, tryRemove } from "./cgroup-removal.ts";
 
@@ -27,6 +27,8 @@ export class FunctionCgroup {
    */
   readonly eventsFile: string;
   readonly #memory: MemoryControl;
+  /** `cgroup.freeze`, from a standstill to its end: a client waits for that, and looking the file up takes longer than the write. */
+  #frozen: OpenValue | null = null;
 
   constructor(id: string, paths: readonly [string, ...string[]], memory: MemoryControl) {
     this.id = id;
@@ -49,13 +51,19 @@ export class FunctionCgroup {
 
   /** Orders the standstill; it is reached when `isFrozen()` says so, at most a few ms later (epoll `eventsFile`). */
   freeze(): void {
-    writeValue(`${this.path}/cgroup.freeze`, "1", `${this.id} cannot be frozen`);
+    const path = `${this.path}/cgroup.freeze`;
+    this.#frozen ??= new OpenValue(path);
+    this.#frozen.write("1", `${this.id} cannot be frozen`);
   }
 
   /** Lets all processes go on. A cgroup that is gone already is none to thaw. */
   thaw(): void {
-    if (readValue(`${this.path}/cgroup.freeze`) === null) return;
-    writeValue(`${this.path}/cgroup.freeze`, "0", `${this.id} cannot be thawed`);
+    const path = `${this.path}/cgroup.freeze`;
+    const what = `${this.id} cannot be thawed`;
+    using file = this.#frozen;
+    this.#frozen = null;
+    if (file !== null) file.write("0", what);
+    else if (readValue(path) !== null) writeValue(path, "0", what);
   }
 
   /** Whether every process stands still. An empty cgroup is frozen as soon as it is told to be. */
