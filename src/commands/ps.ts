@@ -8,7 +8,15 @@ import { withEngine } from "./with-engine.ts";
 /** One entry of `ps --json`: a contract with scripts. */
 export interface PsEntry extends Pick<
   FunctionView,
-  "id" | "state" | "activity" | "triggerPort" | "wakes" | "coldStarts" | "restore" | "lastError"
+  | "id"
+  | "state"
+  | "activity"
+  | "triggerPort"
+  | "restoredAhead"
+  | "wakes"
+  | "coldStarts"
+  | "restore"
+  | "lastError"
 > {
   /** How its memory comes back, and why so; `null` without a snapshot. */
   readonly image: Pick<SnapshotView, "image" | "imageReason" | "sizeBytes"> | null;
@@ -16,7 +24,7 @@ export interface PsEntry extends Pick<
 }
 
 export function psEntry(view: FunctionView): PsEntry {
-  const { id, state, activity, triggerPort, wakes, coldStarts, lastError } = view;
+  const { id, state, activity, triggerPort, restoredAhead, wakes, coldStarts, lastError } = view;
   const { count, lastMs, p50Ms, p95Ms, p99Ms } = view.restore;
   const instances = view.instances.map(({ pid, state }) => ({ pid, state }));
   const { snapshot } = view;
@@ -31,6 +39,7 @@ export function psEntry(view: FunctionView): PsEntry {
     triggerPort,
     instances,
     image,
+    restoredAhead,
     wakes,
     coldStarts,
     restore: { count, lastMs, p50Ms, p95Ms, p99Ms },

@@ -86,6 +86,7 @@ describe("against a running engine", () => {
         triggerPort: port,
         instances: [{ pid: instances[0]?.pid, state: "Running" }],
         image: { image: "mapped", imageReason: "CPython", sizeBytes: expect.any(Number) },
+        restoredAhead: false,
         wakes: 1,
         coldStarts: 1,
         restore: {

@@ -39,6 +39,7 @@ describe("reading verbs", () => {
         triggerPort: 8080,
         instances: [{ pid: 42, state: "Running" }],
         image: null,
+        restoredAhead: false,
         wakes: 3,
         coldStarts: 1,
         restore: { count: 3, lastMs: 8.25, p50Ms: 8.5, p95Ms: 11, p99Ms: 12 },
