@@ -119,7 +119,9 @@ describe("the console in a terminal of 100x30", () => {
     // A client wakes it: the screen has the state, the pid and the time.
     expect((await get(port)).body).toBe("1\n");
     screen = await terminal.shows(/counter +● Running +\S+ +\d+ +\d+ +1 +[\d.]+ ms +[\d.]+ ms/);
-    await terminal.shows(/counter +woken from snapshot in [\d.]+ ms, restore [\d.]+ ms/);
+    await terminal.shows(
+      /counter +woken from snapshot in [\d.]+ ms, (restore|restored ahead, resumed in) [\d.]+ ms/,
+    );
 
     // s
     terminal.press("s");

@@ -19,7 +19,8 @@ export async function prepareNext(core: FunctionCore): Promise<void> {
     if (error instanceof AetherError) core.report(error);
     else throw error;
   }
-  if (core.image !== null && isRestoredAhead(core.config.restoreAhead, core.image)) aheadSoon(core);
+  if (core.image === null || core.driver.preparedCount === 0) return;
+  if (isRestoredAhead(core.config.restoreAhead, core.image)) aheadSoon(core);
 }
 
 function isRestoredAhead(restoreAhead: RestoreAhead, { manifest }: Image): boolean {
