@@ -7,7 +7,7 @@
  *   library has registered (kerndat.c, kerndat_has_ptrace_get_rseq_conf). Here the same question is put to the kernel in the
  *   same way when the worker starts, and CRIU gets that answer: about 1 ms less on two virtual processors.
  * - Its own memory is touched ahead: some 150 page faults less.
- * - Once it has reported a step of a restore that is held, it does not go on without an answer.
+ * - Once it has reported a step of a restore that is held, it does not go on without an answer; and what it traces dies with it.
  * - After its answer CRIU only cleans up and ends, which takes longer than the answer of many a function. It does so at the
  *   lowest priority and on another processor: ending is hardly ever interrupted, whatever waits.
  */
@@ -65,8 +65,8 @@ static pid_t worker;
 /* Where the worker might run before it was bound to one processor for its restore (restore-cpu.ts). */
 static cpu_set_t home;
 static int *pair;
-/* CRIU has reported a step, and waits for the answer. */
-static int reporting;
+/* Where CRIU has reported a step, and waits for the answer: a copy of RPC_FD (its service descriptor RPC_SK_OFF); -1: nowhere. */
+static int report_fd = -1;
 
 static void *next(const char *name)
 {
@@ -175,6 +175,9 @@ long ptrace(enum __ptrace_request request, ...)
 	void *address = va_arg(list, void *);
 	void *data = va_arg(list, void *);
 	va_end(list);
+	/* A tracee is let go when its tracer dies, and would run until it is killed itself. */
+	if (request == PTRACE_SEIZE || request == PTRACE_SETOPTIONS)
+		data = (void *)((uintptr_t)data | PTRACE_O_EXITKILL);
 	if (probe != UNDER_WAY || pid != PROBE_PID)
 		return real.ptrace((int)request, pid, address, data);
 	if ((int)request != GET_RSEQ_CONFIGURATION)
@@ -209,7 +212,7 @@ ssize_t recv(int fd, void *buffer, size_t size, int flags)
 {
 	ssize_t result = real.recv(fd, buffer, size, flags);
 	int cut_off = result == 0 || (result < 0 && errno != EINTR);
-	while (cut_off && fd == RPC_FD && reporting && getpid() == worker)
+	while (cut_off && fd == report_fd && getpid() == worker)
 		pause();
 	return result;
 }
@@ -225,21 +228,22 @@ static void step_aside(void)
 		(void)sched_setaffinity(0, sizeof elsewhere, &elsewhere);
 }
 
-/* Not the report of a step, after which it goes on: criu_resp begins with its type (images/rpc.proto). */
-static int is_final(const void *bytes, size_t size)
+/* criu_resp begins with its type (images/rpc.proto). */
+static int is_report(const void *bytes, size_t size)
 {
 	const unsigned char *message = bytes;
-	return size < 2 || message[0] != TYPE_TAG || message[1] != TYPE_NOTIFY;
+	return size >= 2 && message[0] == TYPE_TAG && message[1] == TYPE_NOTIFY;
 }
 
 /* The processes that CRIU makes have this library too, until they have become what they were: only the worker is meant. */
 ssize_t write(int fd, const void *bytes, size_t size)
 {
 	ssize_t result = real.write(fd, bytes, size);
-	if (fd != RPC_FD || getpid() != worker)
+	if (getpid() != worker)
 		return result;
-	reporting = !is_final(bytes, size);
-	if (!reporting)
+	if (is_report(bytes, size))
+		report_fd = fd;
+	else if (fd == RPC_FD)
 		step_aside();
 	return result;
 }

@@ -68,6 +68,7 @@ async function restore(core: FunctionCore, order: WakeOrder): Promise<AetherErro
     restored = await core.driver.wake(image, { budgetMs: config.restoreBudgetMs, enforce });
   } catch (error) {
     clock.ended("restore");
+    core.ahead = null; // Whatever was restored ahead has ended with the attempt.
     core.machine.setActivity(null);
     return toAetherError(error);
   }
