@@ -61,6 +61,9 @@ async function restore(core: FunctionCore, order: WakeOrder): Promise<AetherErro
   if (image === null || core.closing) return null;
   clock.ended("queue");
   core.machine.setActivity("restoring");
+  // From here on its end is that of this attempt, or of the instance.
+  const expected = core.ahead;
+  core.ahead = null;
   let restored: WakeResult;
   try {
     core.held.expectSuccessor(0);
@@ -68,14 +71,12 @@ async function restore(core: FunctionCore, order: WakeOrder): Promise<AetherErro
     restored = await core.driver.wake(image, { budgetMs: config.restoreBudgetMs, enforce });
   } catch (error) {
     clock.ended("restore");
-    core.ahead = null; // Whatever was restored ahead has ended with the attempt.
     core.machine.setActivity(null);
     return toAetherError(error);
   }
   const { instance, restoreMs } = restored;
   clock.ended("sandbox", restored.sentAtMs);
-  const ahead = restored.ahead !== null && restored.ahead === core.ahead;
-  core.ahead = null;
+  const ahead = restored.ahead !== null && restored.ahead === expected;
   clock.ended(ahead ? "resume" : "restore", restored.answeredAtMs);
   if (ahead) {
     core.held.stopWatching(); // They are its own.

@@ -15,6 +15,7 @@ import {
   listenInet,
   setDeferAccept,
   setReusePort,
+  tcpInfo,
 } from "../../ffi/socket.ts";
 import type { ListenAddress } from "../../ffi/socket.ts";
 import type { FunctionConfig, TransportProtocol } from "../../protocol/config.ts";
@@ -226,11 +227,10 @@ export class HeldListeners implements Disposable {
       }
       // The flag belongs to the socket, not to our duplicate: a server's own is blocking. It is dead now, and has no say.
       fd.setNonBlocking();
-      for (
-        let connection = accept(fd);
-        connection !== null && rejected < 2 * backlog;
-        connection = accept(fd)
-      ) {
+      // Those that wait now: who comes after the first reset is not of this wake, and is let in by the next.
+      for (let left = tcpInfo(fd)?.queued ?? 0; left > 0; left--) {
+        const connection = accept(fd);
+        if (connection === null) break;
         closeWithReset(connection);
         rejected += 1;
       }
