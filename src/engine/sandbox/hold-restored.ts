@@ -4,12 +4,11 @@
  */
 import { criuError } from "../snapshot/criu-failure.ts";
 import type { TakenListener } from "../lifecycle/driver.ts";
-import { listenAddress } from "../../ffi/socket.ts";
-import { takeEntrances } from "./listeners.ts";
+import { takePlacedEntrances } from "./listeners.ts";
 import type { FunctionPort } from "./listeners.ts";
 import { restoreLogName } from "./prepared-restore.ts";
 import type { PreparedRestore } from "./prepared-restore.ts";
-import { descendants, innerPid } from "./process-tree.ts";
+import { descendants } from "./process-tree.ts";
 import { RestoreCpu } from "./restore-cpu.ts";
 import { restoreDeadlineMs } from "./timed-restore.ts";
 
@@ -32,11 +31,10 @@ export async function holdRestored(prepared: PreparedRestore, around: HoldOption
     await prepared.hold();
     const all = descendants(sandbox.initPid);
     cpu?.release(all);
-    const restored = all.filter((pid) => pid !== workerPid);
-    return takeEntrances(restored, around.where).map(({ pid, number, port, fd }) => {
-      const at = { pid: innerPid(pid) ?? 0, fd: number };
-      return { port, address: listenAddress(fd), fd, at };
-    });
+    return takePlacedEntrances(
+      all.filter((pid) => pid !== workerPid),
+      around.where,
+    );
   } catch (error) {
     throw criuError("AE_RESTORE_FAILED", around.functionId, {
       logFile: `${around.workDirectory}/${restoreLogName}`,

@@ -6,8 +6,10 @@ import { readdirSync, readlinkSync } from "node:fs";
 import { isBoundDatagram } from "../../ffi/datagram.ts";
 import type { Fd } from "../../ffi/fd.ts";
 import { openProcess, takeDescriptor } from "../../ffi/pidfd.ts";
-import { isListening, localAddress, tcpClose, tcpInfo, tcpListen } from "../../ffi/socket.ts";
+import { isListening, listenAddress, localAddress, tcpClose, tcpInfo, tcpListen } from "../../ffi/socket.ts";
 import type { TransportProtocol } from "../../protocol/config.ts";
+import type { TakenListener } from "../lifecycle/driver.ts";
+import { innerPid } from "./process-tree.ts";
 
 /** A TCP socket that a process has open. `fd` is a duplicate, the caller's to close. */
 interface OwnedSocket {
@@ -110,6 +112,14 @@ export interface FunctionPort {
 export function takeEntrances(pids: readonly number[], { protocol, port }: FunctionPort): OwnedListener[] {
   if (protocol === "tcp") return takeListeners(pids);
   return port === null ? [] : takeDatagramSockets(pids, port);
+}
+
+/** The same, with the address and the place inside the sandbox at which a restored copy has it again. */
+export function takePlacedEntrances(pids: readonly number[], where: FunctionPort): TakenListener[] {
+  return takeEntrances(pids, where).map(({ pid, number, port, fd }) => {
+    const at = { pid: innerPid(pid) ?? 0, fd: number };
+    return { port, address: listenAddress(fd), fd, at };
+  });
 }
 
 /** Whether a socket waits for clients of such a function. */

@@ -26,6 +26,7 @@ import {
   listeningPortsOf,
   takeConnections,
   takeEntrances,
+  takePlacedEntrances,
 } from "./listeners.ts";
 import type { FunctionPort } from "./listeners.ts";
 import type { OutputPipes } from "./output.ts";
@@ -147,10 +148,7 @@ export class SandboxInstance implements Instance {
     // Known from here on: when the process has ended it is too late to ask.
     this.#pid ??= hostPidOf(this.sandbox.initPid, this.rootPid);
     if (found !== null) return found;
-    return takeEntrances(this.pids(), this.#where).map(({ pid, number, port, fd }) => {
-      const at = { pid: innerPid(pid) ?? 0, fd: number };
-      return { port, address: listenAddress(fd), fd, at };
-    });
+    return takePlacedEntrances(this.pids(), this.#where);
   }
 
   /** Descriptor numbers are the same after a restore: looking there first saves the search on the wake path. */
