@@ -37,6 +37,7 @@ describe("a restore that takes too long", () => {
     for (let round = 1; round <= 2; round++) {
       const from = engine.events.length;
       const worker = await waitingWorker(engine, id);
+      const held = processesOf(engine, id, "python3");
       process.kill(worker, "SIGSTOP");
       const clients = await Promise.allSettled(Array.from({ length: 3 }, () => get(port(id))));
       for (const client of clients)
@@ -44,9 +45,8 @@ describe("a restore that takes too long", () => {
       const error = await errorOf(engine, id, "AE_LATENCY_VIOLATION", from);
       expect(error.data).toMatchObject({ function: id, limitMs });
       expect(Number(error.data["actualMs"])).toBeGreaterThanOrEqual(limitMs);
-      // Of the attempt nothing is left: its worker is gone, and no process of the function came to life.
-      expect(() => process.kill(worker, 0)).toThrow("ESRCH");
-      expect(processesOf(engine, id, "python3")).toEqual([]);
+      // Of the attempt nothing is left; another may be restored ahead already.
+      for (const pid of [worker, ...held]) expect(() => process.kill(pid, 0)).toThrow("ESRCH");
       expect(engine.events.slice(from).filter(({ type }) => type === "wake")).toEqual([]);
       await until(
         async () => (await engine.function(id)).violations === round,

@@ -94,6 +94,8 @@ async function restore(core: FunctionCore, order: WakeOrder): Promise<AetherErro
   if (restoreMs > config.restoreBudgetMs) core.violations += 1;
   core.restoreLatency.add(restoreMs);
   wakeSucceeded(core, order, { instance, tier: "snapshot", restored, ahead });
+  if (expected !== null && !ahead)
+    core.notice("what was restored ahead of this wake had been killed; it was restored anew");
   return null;
 }
 

@@ -19,7 +19,8 @@ export function isTouched({ validate, image }: PreparedRestore): boolean {
 /**
  * Restores, and gives up what does not come about in time.
  * @param run sends the restore at once
- * @returns "touched": a program was touched since the dump, and nobody has compared it; nothing is left of the attempt
+ * @returns why another has to be made, nothing being left of the attempt: "touched", a program was touched since the dump, and
+ * nobody has compared it; "lost", the processes were restored ahead, and somebody else has ended them since
  * @throws AetherError AE_RESTORE_FAILED, AE_LATENCY_VIOLATION; nothing is left of the attempt then
  */
 export async function boundedRestore(
@@ -27,7 +28,7 @@ export async function boundedRestore(
   prepared: PreparedRestore,
   options: WakeOptions,
   run: (prepared: PreparedRestore) => Promise<TimedRestore>,
-): Promise<BoundedRestore | "touched"> {
+): Promise<BoundedRestore | "touched" | "lost"> {
   // One that is done already would answer the client before anybody has looked.
   if (prepared.isBegun && isTouched(prepared)) {
     prepared[Symbol.dispose]();
@@ -36,6 +37,7 @@ export async function boundedRestore(
   }
   let late = false;
   const { isBegun } = prepared;
+  const wasHeld = prepared.heldPid !== null;
   const running = run(prepared);
   // Node counts whole milliseconds and may be up to one early: a restore is not ended before its budget is over.
   const timer = options.enforce
@@ -54,12 +56,14 @@ export async function boundedRestore(
   if (timer !== null) clearTimeout(timer);
   const restoreMs = restored.answeredAtMs - restored.sentAtMs;
   let failure: AetherError | null = restored.failure;
-  if (late || (options.enforce && restoreMs > options.budgetMs))
-    failure = violation(functionId, restoreMs, options.budgetMs);
+  const exceeded = late || (options.enforce && restoreMs > options.budgetMs);
+  if (exceeded) failure = violation(functionId, restoreMs, options.budgetMs);
   if (failure === null && !touched) return { prepared, restored };
   // Nothing half-restored may be there when the failure is told.
   prepared[Symbol.dispose]();
   await prepared.sandbox.gone;
   if (failure === null || touched) return "touched";
+  // A client that comes in the moment between their end and the news of it need not pay for it.
+  if (wasHeld && !exceeded) return "lost";
   throw failure;
 }

@@ -351,10 +351,12 @@ export class SandboxDriver implements InstanceDriver {
     const { id } = this.#config;
     const ahead = this.#prepared.take(image) ?? (await this.#make(image, false));
     let done = await boundedRestore(id, ahead, options, run);
+    if (done === "lost") done = await boundedRestore(id, await this.#make(image, false), options, run);
     // A program that was touched may have been replaced by the same again: CRIU compares the build ids then.
     if (done === "touched")
       done = await boundedRestore(id, await this.#make(image, false, true), options, run);
-    if (done === "touched") throw new AetherError("AE_INTERNAL", `${id}: its programs were not compared`);
+    if (typeof done === "string")
+      throw new AetherError("AE_INTERNAL", `${id}: one made anew was ${done}, too`);
     const { prepared, restored } = done;
     const instance = new SandboxInstance(this.#context, {
       id: prepared.sandbox.name,
