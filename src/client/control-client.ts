@@ -10,10 +10,18 @@ import type { EngineConnection } from "./connection.ts";
 import { ControlRequests } from "./control-requests.ts";
 import { engineLost } from "./control-errors.ts";
 
+/** What a reader has a use for, beside events. A thousand functions make a state of megabytes. */
+export interface Wanted {
+  readonly functions: boolean;
+  readonly logs: boolean;
+}
+
 export interface ConnectOptions {
   readonly engineName: string;
   readonly mode: EngineConnection["mode"];
   readonly socketPath?: string;
+  /** What the stream is to carry; all of it where nothing is said. */
+  readonly wanted?: Wanted;
   /** Events and lines of the past that the stream begins with. */
   readonly eventTail?: number;
   readonly logTail?: number;
@@ -50,8 +58,15 @@ class ControlClient implements EngineConnection {
     );
     const greeted = Promise.withResolvers<void>();
     this.greeted = greeted.promise;
-    const query = `logs=${encodeURIComponent("*")}&events=${options.eventTail ?? 500}&tail=${options.logTail ?? 1000}&invocations=${options.invocationTail ?? 200}`;
-    this.closed = this.#run(`${controlPaths.stream}?${query}`, greeted);
+    const { functions, logs } = options.wanted ?? { functions: true, logs: true };
+    const query = new URLSearchParams({ events: String(options.eventTail ?? 500) });
+    if (logs) {
+      query.set("logs", "*");
+      query.set("tail", String(options.logTail ?? 1000));
+    }
+    if (functions) query.set("invocations", String(options.invocationTail ?? 200));
+    else query.set("functions", "0");
+    this.closed = this.#run(`${controlPaths.stream}?${query.toString()}`, greeted);
   }
 
   subscribe(listener: (message: StreamMessage) => void): () => void {

@@ -1,9 +1,10 @@
 /** `aether` without a verb: attach to the engine that runs, else start one; console on a terminal, lines elsewhere. */
 import type { EngineConnection } from "../client/connection.ts";
+import type { Wanted } from "../client/control-client.ts";
 import { AetherError } from "../protocol/errors.ts";
 import type { GlobalOptions } from "./globals.ts";
 import { hostEngine } from "./host-engine.ts";
-import { presentAttached, presenterFor, presentToFile, wantsConsole } from "./present.ts";
+import { filePresenter, presentAttached, presenterFor, wantsConsole } from "./present.ts";
 import { engineNameOf } from "./with-engine.ts";
 
 export async function runDefault(globals: GlobalOptions): Promise<number> {
@@ -24,19 +25,18 @@ export async function runFromFile(globals: GlobalOptions, logFile: string | null
     });
   }
   const source = { configFile, inline: null, engineName: globals.engine ?? null };
-  const show = await presenterFor(globals);
-  const present = (connection: EngineConnection): Promise<number> =>
-    logFile === null ? show(connection, globals) : presentToFile(connection, logFile);
-  return await hostEngine({ globals, source, present });
+  const presenter = logFile === null ? await presenterFor(globals) : filePresenter(logFile);
+  return await hostEngine({ globals, source, presenter });
 }
 
 async function attach(name: string, globals: GlobalOptions): Promise<number> {
   const { connectToEngine } = await import("../client/control-client.ts");
-  const connect = (): Promise<EngineConnection> => connectToEngine({ engineName: name, mode: "attached" });
+  const connect = (wanted?: Wanted): Promise<EngineConnection> =>
+    connectToEngine({ engineName: name, mode: "attached", ...(wanted === undefined ? {} : { wanted }) });
   if (!wantsConsole(globals)) {
-    const show = await presenterFor(globals);
-    await using connection = await connect();
-    return await show(connection, globals);
+    const { wanted, show } = await presenterFor(globals);
+    await using connection = await connect(wanted);
+    return await show(connection);
   }
   const { withLiveStats } = await import("../client/live-stats.ts");
   return await presentAttached(async () => {

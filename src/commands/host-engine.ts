@@ -1,9 +1,9 @@
 /** Runs an engine in this process for as long as somebody looks at it, and ends it in order. */
-import type { EngineConnection } from "../client/connection.ts";
 import type { EngineHandle, StartOptions } from "../engine/start-engine.ts";
 import type { AetherError } from "../protocol/errors.ts";
 import { exitCodeOf, exitCodeOfSignal, exitCodes } from "./exit-code.ts";
 import type { GlobalOptions } from "./globals.ts";
+import type { Presenter } from "./present.ts";
 import { showProblems } from "./output/show-problems.ts";
 import { watchShutdownSignals } from "./shutdown-signals.ts";
 import type { ShutdownSignals } from "./shutdown-signals.ts";
@@ -11,8 +11,8 @@ import type { ShutdownSignals } from "./shutdown-signals.ts";
 export interface HostOptions {
   readonly globals: GlobalOptions;
   readonly source: Pick<StartOptions, "configFile" | "inline" | "engineName">;
-  /** Shows the engine until it is gone or the user leaves; its number counts where neither signal nor failure ended it. */
-  readonly present: (connection: EngineConnection) => Promise<number>;
+  /** Its number counts where neither signal nor failure ended the engine. */
+  readonly presenter: Presenter;
 }
 
 /** The engine's own last words: shown where it fails, since a console may have owned the terminal. */
@@ -54,8 +54,9 @@ async function present(
       engineName: engine.name,
       mode: "in-process",
       socketPath: engine.controlSocket,
+      wanted: options.presenter.wanted,
     });
-    return await options.present(connection);
+    return await options.presenter.show(connection);
   } catch (error) {
     if (signals.received() !== null) return exitCodes.ok; // ended while the console was opening
     await engine.stop("console failed");

@@ -1,5 +1,6 @@
 /** Who looks at an engine: the console on a terminal, plain or JSON lines anywhere else. */
 import type { ConsoleConnection, EngineConnection } from "../client/connection.ts";
+import type { Wanted } from "../client/control-client.ts";
 import { toAetherError } from "../protocol/errors.ts";
 import { exitCodeOfSignal } from "./exit-code.ts";
 import type { GlobalOptions } from "./globals.ts";
@@ -10,23 +11,33 @@ export function wantsConsole(globals: GlobalOptions): boolean {
   return globals.headless !== true && globals.json !== true && process.stdout.isTTY && process.stdin.isTTY;
 }
 
-export type Present = (connection: EngineConnection, globals: GlobalOptions) => Promise<number>;
+/** Somebody who looks at an engine. */
+export interface Presenter {
+  /** What it has a use for. */
+  readonly wanted: Wanted;
+  /** Shows the engine until it is gone or the user leaves; returns the exit code. */
+  readonly show: (connection: EngineConnection) => Promise<number>;
+}
 
 /**
  * What shows an engine of this process, or one that is only listened to. What the console needs of the user is read now,
  * before anything is started.
  * @throws AetherError AE_KEYS_INVALID, AE_KEYS_CONFLICT, AE_USAGE for a theme that there is not
  */
-export async function presenterFor(globals: GlobalOptions): Promise<Present> {
-  if (!wantsConsole(globals)) return presentLines;
-  const show = await consoleFor(globals);
-  return async (connection) => {
+export async function presenterFor(globals: GlobalOptions): Promise<Presenter> {
+  if (!wantsConsole(globals)) {
+    const wanted = { functions: false, logs: true };
+    return { wanted, show: (connection) => presentLines(connection, globals) };
+  }
+  const showConsole = await consoleFor(globals);
+  const show: Presenter["show"] = async (connection) => {
     const { withLiveStats } = await import("../client/live-stats.ts");
     await using live = withLiveStats(connection);
-    const code = await show(live);
+    const code = await showConsole(live);
     if (live.failure !== null) throw live.failure;
     return code;
   };
+  return { wanted: { functions: true, logs: true }, show };
 }
 
 /**
@@ -82,13 +93,20 @@ async function presentLines(connection: EngineConnection, globals: GlobalOptions
 }
 
 /** In the background: events into a file that is rotated. The output of functions goes to files of its own. */
-export async function presentToFile(connection: EngineConnection, path: string): Promise<number> {
+export function filePresenter(path: string): Presenter {
+  return {
+    wanted: { functions: false, logs: false },
+    show: (connection) => presentToFile(connection, path),
+  };
+}
+
+async function presentToFile(connection: EngineConnection, path: string): Promise<number> {
   const { StreamLines } = await import("./output/stream-lines.ts");
   const stream = new StreamLines();
   const { RotatingFile } = await import("../engine/logs/rotating-file.ts");
   await using file = new RotatingFile({ path, onNotice: (text) => void process.stderr.write(`${text}\n`) });
   const unsubscribe = connection.subscribe((message) => {
-    if (message.type !== "logs") file.write(stream.lines(message, "plain"));
+    file.write(stream.lines(message, "plain"));
   });
   await connection.closed;
   unsubscribe();

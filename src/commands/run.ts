@@ -62,6 +62,5 @@ async function run(globals: GlobalOptions, command: readonly string[], options: 
     return exitCodes.usage;
   }
   const source = { configFile: null, inline: result.config, engineName: null };
-  const present = await presenterFor(globals);
-  return await hostEngine({ globals, source, present: (connection) => present(connection, globals) });
+  return await hostEngine({ globals, source, presenter: await presenterFor(globals) });
 }

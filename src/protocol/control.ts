@@ -23,7 +23,8 @@ export interface LogLine {
 }
 
 /**
- * GET /v1/stream?logs=ID|*&events=N&tail=N&invocations=N: the state first, then the last N events and lines, then whatever changes.
+ * GET /v1/stream?logs=ID|*&events=N&tail=N&invocations=N&functions=0: the state first (with functions=0 that of the engine alone),
+ * then the last N events and lines, then whatever changes.
  * With follow=1 /v1/events and .../logs send the same messages, of their kind only. Empty lines are heartbeats.
  */
 export type StreamMessage =

@@ -10,6 +10,8 @@ export type ControlRequest =
   | { readonly type: "state" }
   | {
       readonly type: "stream";
+      /** Whether its states are to tell of the functions, too. */
+      readonly functions: boolean;
       readonly logs: string | null;
       readonly events: number;
       readonly tail: number;
@@ -67,7 +69,7 @@ function match(url: URL): ControlRequest | AetherError | null {
         if (logs !== null && logs !== "*") checkId(logs);
         const invocations = query.has("invocations") ? count(query, "invocations", 0) : null;
         const lengths = { events: count(query, "events", 0), tail: count(query, "tail", 0) };
-        return { type: "stream", logs, ...lengths, invocations };
+        return { type: "stream", functions: query.get("functions") !== "0", logs, ...lengths, invocations };
       }
       case controlPaths.events:
         return { type: "events", tail: count(query, "tail", 100), follow: flag(query, "follow") };

@@ -101,7 +101,7 @@ async function dispatch(
   }
 }
 
-/** The console's stream: greeting, state, the last events and lines, then whatever changes. */
+/** The stream of consoles and of an engine's own lines: greeting, state, the last events and lines, then whatever changes. */
 function openStream(
   options: RouteOptions,
   order: Extract<ControlRequest, { type: "stream" }>,
@@ -113,7 +113,12 @@ function openStream(
   const writer = new StreamWriter(
     response,
     new StreamQueue({
-      filter: { state: true, events: true, logs: order.logs, invocations: order.invocations !== null },
+      filter: {
+        state: order.functions ? "all" : "engine",
+        events: true,
+        logs: order.logs,
+        invocations: order.invocations !== null,
+      },
     }),
   );
   writer.write({ type: "hello", version: controlVersion, engine: view.engine.name });
@@ -134,7 +139,7 @@ function openFollow(
   const { core } = options;
   const functionId = order.type === "logs" ? order.functionId : null;
   const lines = functionId === null ? [] : core.logs(functionId, order.tail);
-  const filter = { state: false, events: order.type === "events", logs: functionId, invocations: false };
+  const filter = { state: null, events: order.type === "events", logs: functionId, invocations: false };
   const writer = new StreamWriter(response, new StreamQueue({ filter }));
   writer.write({ type: "hello", version: controlVersion, engine: core.view().engine.name });
   if (order.type === "events")

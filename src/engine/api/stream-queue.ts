@@ -9,7 +9,8 @@ import { assertNever } from "../../protocol/errors.ts";
 import type { CoreChange } from "./control-core.ts";
 
 export interface StreamFilter {
-  readonly state: boolean;
+  /** "engine": without its functions; `null`: none. */
+  readonly state: "all" | "engine" | null;
   readonly events: boolean;
   /** A function's id, "*" for all, `null` for none. */
   readonly logs: string | null;
@@ -67,7 +68,9 @@ export class StreamQueue {
   push(change: CoreChange): void {
     switch (change.type) {
       case "state":
-        if (this.#filter.state) this.#state = change;
+        if (this.#filter.state === "all") this.#state = change;
+        if (this.#filter.state === "engine")
+          this.#state = { type: "state", state: { ...change.state, functions: [] } };
         return;
       case "event":
         if (this.#filter.events) this.#addEvent(change.event);

@@ -6,7 +6,7 @@ import type { LogLine, StreamMessage } from "../../../src/protocol/control.ts";
 import type { EngineEvent } from "../../../src/protocol/events.ts";
 import { FakeCore } from "../../helpers/fake-core.ts";
 
-const all = { state: true, events: true, logs: "*", invocations: true } as const;
+const all = { state: "all", events: true, logs: "*", invocations: true } as const;
 const view = new FakeCore().view();
 const event = (seq: number): CoreChange => ({
   type: "event",
@@ -34,6 +34,14 @@ describe("StreamQueue", () => {
     expect(queue.stateDueAtMs()).toBe(1250);
     expect(takeAll(queue, 1250)).toHaveLength(1);
     expect(queue.stateDueAtMs()).toBeNull();
+  });
+
+  test("a reader that has no use for the functions gets the engine's own state", ({ expect }) => {
+    const queue = new StreamQueue({ filter: { ...all, state: "engine" } });
+    queue.push({ type: "state", state: new FakeCore("f").view() });
+    expect(takeAll(queue)).toEqual([
+      { type: "state", state: { ...new FakeCore("f").view(), functions: [] } },
+    ]);
   });
 
   test("a reader that is too slow loses the oldest and is told how many", ({ expect }) => {
@@ -111,7 +119,7 @@ describe("StreamQueue", () => {
   });
 
   test("takes only what the filter asks for", ({ expect }) => {
-    const queue = new StreamQueue({ filter: { state: false, events: false, logs: "a", invocations: false } });
+    const queue = new StreamQueue({ filter: { state: null, events: false, logs: "a", invocations: false } });
     queue.push({ type: "state", state: view });
     queue.push(event(0));
     queue.push(logs([1], "x", "b"));
