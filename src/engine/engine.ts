@@ -22,6 +22,7 @@ import { LogFiles } from "./logs/log-files.ts";
 import { LogStore } from "./logs/log-store.ts";
 import type { LogWriter } from "./logs/log-store.ts";
 import { functionOf } from "./lifecycle/replicas.ts";
+import { collectGarbage } from "./collect-garbage.ts";
 import { MemoryReturn } from "./memory-return.ts";
 import { packagePaths } from "./package-paths.ts";
 import { planReload } from "./plan-reload.ts";
@@ -53,6 +54,8 @@ export interface EngineOptions {
   readonly hostChanges: readonly string[];
   /** The engine cannot go on. */
   readonly onFatal: (error: AetherError) => void;
+  /** Nothing has happened for a while: others may give memory back, too. */
+  readonly onQuiet: () => void;
   /** Somebody ordered the end over the control socket. */
   readonly onShutdown: () => void;
   /** Another file is in force now. */
@@ -78,7 +81,7 @@ export class Engine implements ControlCore {
   readonly #states: ChangePublisher<"state">;
   readonly #invocationStore: InvocationStore;
   readonly #invocations: Invocations;
-  readonly #memory = new MemoryReturn({ trim: trimHeap, monotonic: () => performance.now() });
+  readonly #memory: MemoryReturn;
   #config: AetherConfig;
   #order: readonly string[];
   #dataPlane: DataPlaneView | null = null;
@@ -103,6 +106,14 @@ export class Engine implements ControlCore {
     this.#states = new ChangePublisher(stateIntervalMs, () =>
       this.#publish({ type: "state", state: this.view() }),
     );
+    this.#memory = new MemoryReturn({
+      trim: () => {
+        collectGarbage();
+        trimHeap();
+        options.onQuiet();
+      },
+      monotonic: () => performance.now(),
+    });
     this.#events.subscribe((event) => this.#wakes.add(event));
     this.#events.subscribe((event) => this.#publish({ type: "event", event }));
     this.#events.subscribe(() => this.#memory.used());

@@ -4,6 +4,7 @@ import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 import type { AetherConfig, ConfigProblem } from "../protocol/config.ts";
 import { AetherError, assertNever, toAetherError } from "../protocol/errors.ts";
+import { collectGarbage } from "./collect-garbage.ts";
 import { threadLimits } from "./thread-limits.ts";
 import type { EngineOrder, EngineReport } from "./worker-messages.ts";
 
@@ -74,6 +75,8 @@ export async function startEngine(options: StartOptions): Promise<StartResult> {
         if (report.epollNumber !== null) void silenceAtExit(report.epollNumber, done.promise);
         outcome.resolve({ ok: true, engine: makeHandle(worker, report, done.promise) });
         return;
+      case "quiet":
+        return collectGarbage();
       case "config-invalid":
         outcome.resolve({ ok: false, problems: report.problems });
         return end(null);

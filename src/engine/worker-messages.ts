@@ -25,6 +25,8 @@ export type EngineReport =
       /** Of the reactor, to be silenced when the process ends without order. */
       readonly epollNumber: number | null;
     }
+  /** Nothing has happened for a while: memory can be given back. */
+  | { readonly type: "quiet" }
   /** Nothing was started. */
   | { readonly type: "config-invalid"; readonly problems: readonly ConfigProblem[] }
   /** The engine cannot start or go on; it has cleaned up what it could. The worker ends after it. */

@@ -117,6 +117,7 @@ async function bringUp(
     adopted: images,
     hostChanges,
     onFatal: fail,
+    onQuiet: () => report({ type: "quiet" }),
     onShutdown: stop,
     onConfigFile: (file) => {
       lock.setConfigFile(file);
