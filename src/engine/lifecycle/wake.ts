@@ -41,10 +41,12 @@ export function resumeSuspended(core: FunctionCore, order: WakeOrder): void {
   const instance = core.instance;
   if (instance === null) return;
   order.clock.ended("queue");
-  core.held.stopWatching();
-  core.connections[Symbol.dispose]();
+  // It finds its sockets as it made them. Whatever else is to be done can be done while it works.
+  if (core.config.wakeOn === "data") core.held.stopWatching();
   instance.resume();
   order.clock.ended("thaw");
+  core.held.stopWatching();
+  core.connections[Symbol.dispose]();
   core.machine.step("Running", {
     instance: instance.id,
     durationMs: order.clock.totalMs,
