@@ -1,7 +1,7 @@
 /** Which pages of another process are in memory: the ioctl PAGEMAP_SCAN of /proc/PID/pagemap (ioctl_fs(2), Linux 6.7). */
-import koffi from "koffi";
 import { openForReading } from "./fd.ts";
 import { errno, lastErrno, libc } from "./libc.ts";
+import { nativeBlock } from "./native-block.ts";
 
 const cIoctl = libc.func("int ioctl(int, ulong, uint64)");
 
@@ -28,15 +28,7 @@ export interface PageRun {
   readonly isFile: boolean;
 }
 
-let block: { readonly at: bigint; readonly view: DataView } | null = null;
-
-function memory(): NonNullable<typeof block> {
-  if (block !== null) return block;
-  const bytes = argumentBytes + maxRegions * regionBytes;
-  const allocated = koffi.alloc("uint8_t", bytes) as bigint;
-  block = { at: koffi.address(allocated), view: new DataView(koffi.view(allocated, bytes)) };
-  return block;
-}
+const memory = nativeBlock(argumentBytes + maxRegions * regionBytes);
 
 /** The pages of a process that are in memory, the zero page apart; `null`: it is gone, or the kernel knows no such call. */
 export function presentPages(pid: number): PageRun[] | null {

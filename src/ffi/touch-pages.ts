@@ -1,6 +1,6 @@
 /** Bringing pages of another process into memory without changing them (process_vm_readv(2), process_vm_writev(2)). */
-import koffi from "koffi";
 import { libc } from "./libc.ts";
+import { nativeBlock } from "./native-block.ts";
 
 const cRead = libc.func("int64 process_vm_readv(int, uint64, ulong, uint64, ulong, ulong)");
 const cWrite = libc.func("int64 process_vm_writev(int, uint64, ulong, uint64, ulong, ulong)");
@@ -12,14 +12,7 @@ const remoteAt = iovecBytes;
 const dataAt = remoteAt + pagesATime * iovecBytes;
 const blockBytes = dataAt + pagesATime;
 
-let block: { readonly at: bigint; readonly view: DataView } | null = null;
-
-function memory(): NonNullable<typeof block> {
-  if (block !== null) return block;
-  const allocated = koffi.alloc("uint8_t", blockBytes) as bigint;
-  block = { at: koffi.address(allocated), view: new DataView(koffi.view(allocated, blockBytes)) };
-  return block;
-}
+const memory = nativeBlock(blockBytes);
 
 /**
  * Reads one byte at each address, as many as go into a call; with `write` the same byte is written back, so that the page

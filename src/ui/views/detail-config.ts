@@ -11,6 +11,12 @@ const wakeWords: Readonly<Record<PublicFunctionConfig["wakeOn"], string>> = {
   data: "the first data of a client",
 };
 
+const restoreWords: Readonly<Record<PublicFunctionConfig["restoreAhead"], string>> = {
+  auto: "ahead of its wake, if its image is mapped",
+  always: "ahead of its wake",
+  never: "when it is woken",
+};
+
 function readyText(rule: ReadyRule): string {
   switch (rule.kind) {
     case "handshake":
@@ -41,6 +47,7 @@ export function declaredLines(config: PublicFunctionConfig, width: number): read
     ["start", config.start],
     ["woken by", wakeWords[config.wakeOn]],
     ["image", `${config.image}${config.warmPool === null ? "" : `, ${config.warmPool} wakes prepared`}`],
+    ["restored", restoreWords[config.restoreAhead]],
     ...(config.maxConnectionsPerSecond === null
       ? []
       : [["limit", `${config.maxConnectionsPerSecond} connections a second, the rest dropped`] as const]),

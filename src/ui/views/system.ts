@@ -176,6 +176,7 @@ function functionFacts({ engine, functions }: EngineView, { figures }: Data, wid
   const idle = sum(functions.filter(({ state }) => state !== "Uninitialized").map((fn) => totalMemory(fn)));
   const { memoryBudgetBytes, maxParallelRestores } = engine.config;
   const prepared = functions.filter(({ prepared: count }) => count > 0).length;
+  const restored = functions.filter(({ restoredAhead }) => restoredAhead).length;
   const failed = figures === null ? 0 : figures.totals.wakesFailed;
   const count = (value: number, bad: Role): readonly Span[] => [
     span(formatCount(value), value === 0 ? "dim" : bad),
@@ -207,7 +208,7 @@ function functionFacts({ engine, functions }: EngineView, { figures }: Data, wid
     ...field("snapshots", formatBytes(sum(functions.map((fn) => fn.snapshot?.sizeBytes ?? null))), width),
     ...field(
       "prepared",
-      `${plural(sum(functions.map((fn) => fn.prepared)), "wake")} of ${plural(prepared, "function")}; ${maxParallelRestores} restores at once`,
+      `${plural(sum(functions.map((fn) => fn.prepared)), "wake")} of ${plural(prepared, "function")}, ${restored} restored ahead; ${maxParallelRestores} restores at once`,
       width,
     ),
     ...field("wakes", count(sum(functions.map((fn) => fn.wakes)), "text"), width),
