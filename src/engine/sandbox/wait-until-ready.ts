@@ -1,4 +1,4 @@
-/** Starting a function from nothing, and telling apart the ways in which that fails. */
+/** Waiting until a function that was started can serve, and telling apart the ways in which that fails. */
 import { AetherError } from "../../protocol/errors.ts";
 import type { FunctionConfig } from "../../protocol/config.ts";
 import type { InstanceExit } from "../lifecycle/driver.ts";
@@ -9,7 +9,6 @@ import type { SandboxContext } from "./context.ts";
 import type { Handshake } from "./handshake.ts";
 import { encodeRequest, loopbackOf, probe } from "./probe.ts";
 import type { SandboxInstance } from "./sandbox-instance.ts";
-import { WireError } from "./wire-channel.ts";
 
 /** How often a starting function is looked at: first soon, then less often. Listening raises no event we could wait for. */
 const pollFirstMs = 2;
@@ -27,27 +26,6 @@ export interface ReadyWait {
   readonly lastOutput: () => readonly string[];
   /** Whether it has a network of its own, and is asked from inside; `reached`: at this address clients come in. */
   readonly ownNetwork: { readonly reached: string | null } | null;
-}
-
-/** A program that could not be executed, as an error of ours. */
-export function spawnError(config: FunctionConfig, error: unknown): AetherError {
-  const wire = error instanceof WireError ? error : null;
-  const hints: Record<string, string> = {
-    ENOENT: "Check `command` and `cwd`; the program is looked up in PATH when the configuration is read.",
-    EACCES: "Make the program executable, and its folder reachable, for the function's `user`.",
-    ENOEXEC: "The file is no program of this machine, or a script without a #! line.",
-  };
-  return new AetherError("AE_SPAWN_FAILED", `${config.id}: ${config.program} could not be started`, {
-    why: wire?.message ?? (error instanceof Error ? error.message : String(error)),
-    hint: hints[wire?.code ?? ""] ?? "`aether doctor` checks what sandboxes need.",
-    data: {
-      function: config.id,
-      program: config.program,
-      step: wire?.step ?? "spawn",
-      errno: wire?.code ?? null,
-    },
-    cause: error,
-  });
 }
 
 const delay = (ms: number): Promise<null> => new Promise((resolve) => setTimeout(() => resolve(null), ms));
