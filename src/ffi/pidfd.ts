@@ -9,8 +9,9 @@ const SYS_pidfd_send_signal = 424;
 const SYS_pidfd_open = 434;
 const SYS_pidfd_getfd = 438;
 
-/** Opens a process; `null` when it does not exist any more. Readable once it has ended. */
+/** Opens a process; `null` when it does not exist any more, as 0 says of one that was looked for. Readable once it has ended. */
 export function openProcess(pid: number): Fd | null {
+  if (pid === 0) return null; // To the kernel an error of ours, and of an instance the number that it has when it is gone.
   const got = Number(cSyscall(SYS_pidfd_open, "int", pid, "uint", 0));
   if (got >= 0) return new Fd(got);
   const error = lastErrno();
