@@ -12,6 +12,7 @@ import { engineLost } from "./control-errors.ts";
 
 /** What a reader has a use for, beside events. A thousand functions make a state of megabytes. */
 export interface Wanted {
+  /** Their views, and their invocations. */
   readonly functions: boolean;
   readonly logs: boolean;
 }
@@ -21,7 +22,7 @@ export interface ConnectOptions {
   readonly mode: EngineConnection["mode"];
   readonly socketPath?: string;
   /** What the stream is to carry; all of it where nothing is said. */
-  readonly wanted?: Wanted;
+  readonly wanted?: Wanted | undefined;
   /** Events and lines of the past that the stream begins with. */
   readonly eventTail?: number;
   readonly logTail?: number;

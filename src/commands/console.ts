@@ -32,7 +32,7 @@ export async function runFromFile(globals: GlobalOptions, logFile: string | null
 async function attach(name: string, globals: GlobalOptions): Promise<number> {
   const { connectToEngine } = await import("../client/control-client.ts");
   const connect = (wanted?: Wanted): Promise<EngineConnection> =>
-    connectToEngine({ engineName: name, mode: "attached", ...(wanted === undefined ? {} : { wanted }) });
+    connectToEngine({ engineName: name, mode: "attached", wanted });
   if (!wantsConsole(globals)) {
     const { wanted, show } = await presenterFor(globals);
     await using connection = await connect(wanted);

@@ -20,10 +20,8 @@ export function collectGarbage(): void {
   leftBytes = getHeapStatistics().total_physical_size;
 }
 
-/** Only a context that is made after the flag was set has the function, and there alone it stays. */
+/** Only a context that is made after the flag was set has the function. The flag is one of all threads: it stays. */
 function exposeCollector(): NonNullable<typeof collect> {
   setFlagsFromString("--expose-gc");
-  const collector = runInNewContext("gc") as NonNullable<typeof collect>;
-  setFlagsFromString("--no-expose-gc");
-  return collector;
+  return runInNewContext("gc") as NonNullable<typeof collect>;
 }

@@ -201,8 +201,13 @@ describe("the heap file", () => {
       copyFileSync(by, `${program}.new`);
       renameSync(`${program}.new`, program);
     };
+    await expect.poll(async () => (await engine.function("upgraded")).restoredAhead).toBe(true);
     replace(join(programs, "server"));
     expect((await ask(port)).trim()).toBe("ok 1");
+    await engine.settled("upgraded", "Running");
+    // What was restored ahead was given up for that, and nobody had killed it.
+    const texts = engine.events.map((event) => ("text" in event ? event.text : ""));
+    expect(texts.filter((text) => text.includes("killed"))).toEqual([]);
     await engine.action("upgraded", "snapshot");
     const other = join(programs, "other");
     const source = join(fixture("allocator"), "server.c");

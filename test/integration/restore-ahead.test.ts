@@ -115,15 +115,14 @@ describe("restored ahead", () => {
     const killed = (event: { type: string }): boolean =>
       "text" in event && /killed; (another|it)/.test(String(event.text));
     const pausesMs = [0, 0, 0, 2, 5, 10, 20, 40, 80]; // At once: the wake itself finds it dead, as a rule.
+    await isAhead(engine, id);
     for (const [round, pauseMs] of pausesMs.entries()) {
-      await isAhead(engine, id);
       const from = engine.events.length;
       for (const pid of processesOf(engine, id, "python3")) process.kill(pid, "SIGKILL");
       if (pauseMs > 0) await pause(pauseMs);
       expect(await count(id)).toBe(String(round + 1));
       await until(() => engine.events.slice(from).some(killed), "the loss to be told");
-      await engine.action(id, "snapshot");
-      await pause(150); // As in layDown.
+      await layDown(engine, id);
     }
     expect(errorsOf(engine, id)).toEqual([]);
   });

@@ -69,7 +69,7 @@ function match(url: URL): ControlRequest | AetherError | null {
         if (logs !== null && logs !== "*") checkId(logs);
         const invocations = query.has("invocations") ? count(query, "invocations", 0) : null;
         const lengths = { events: count(query, "events", 0), tail: count(query, "tail", 0) };
-        return { type: "stream", functions: query.get("functions") !== "0", logs, ...lengths, invocations };
+        return { type: "stream", functions: flag(query, "functions", "1"), logs, ...lengths, invocations };
       }
       case controlPaths.events:
         return { type: "events", tail: count(query, "tail", 100), follow: flag(query, "follow") };
@@ -218,8 +218,8 @@ function count(query: URLSearchParams, name: string, fallback: number): number {
   throw usage(`${name}=${text.slice(0, 20)} is not a number from 0 to ${maxTail}`);
 }
 
-function flag(query: URLSearchParams, name: string): boolean {
-  const text = query.get(name) ?? "0";
+function flag(query: URLSearchParams, name: string, absent: "0" | "1" = "0"): boolean {
+  const text = query.get(name) ?? absent;
   if (text === "0" || text === "1") return text === "1";
   throw usage(`${name}=${text.slice(0, 20)} is neither 0 nor 1`);
 }

@@ -114,6 +114,8 @@ export interface WakeResult {
   readonly instance: Instance;
   /** What `restoreAhead` gave for it; `null`: it was not restored before its wake, or not to the end. */
   readonly ahead: RestoredAhead | null;
+  /** A program of the image was touched since the dump: whatever had been made ready was of no use. */
+  readonly touched: boolean;
   /** From the moment the restore was sent to CRIU's answer. */
   readonly restoreMs: number;
   /** Monotonic ms of these two moments. */

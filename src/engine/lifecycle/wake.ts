@@ -41,11 +41,10 @@ export function resumeSuspended(core: FunctionCore, order: WakeOrder): void {
   const instance = core.instance;
   if (instance === null) return;
   order.clock.ended("queue");
-  // It finds its sockets as it made them. Whatever else is to be done can be done while it works.
-  if (core.config.wakeOn === "data") core.held.stopWatching();
+  core.held.stopWatching(); // Before it runs: it finds its sockets as it made them.
   instance.resume();
   order.clock.ended("thaw");
-  core.held.stopWatching();
+  // There may be many of them, and it works meanwhile.
   core.connections[Symbol.dispose]();
   core.machine.step("Running", {
     instance: instance.id,
@@ -96,7 +95,7 @@ async function restore(core: FunctionCore, order: WakeOrder): Promise<AetherErro
   if (restoreMs > config.restoreBudgetMs) core.violations += 1;
   core.restoreLatency.add(restoreMs);
   wakeSucceeded(core, order, { instance, tier: "snapshot", restored, ahead });
-  if (expected !== null && !ahead)
+  if (expected !== null && !ahead && !restored.touched)
     core.notice("what was restored ahead of this wake had been killed; it was restored anew");
   return null;
 }

@@ -11,7 +11,6 @@ import { InstanceRings } from "./instance-rings.ts";
 import { sharedTmpEntries } from "./layout.ts";
 import type { PersistentFolders } from "./layout.ts";
 import type { FunctionPort } from "./listeners.ts";
-import { OutputPipes } from "./output.ts";
 import { PreparedRestore } from "./prepared-restore.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { timedRestore } from "./timed-restore.ts";
@@ -93,16 +92,6 @@ export class FunctionHome {
   /** The socket of the handshake. */
   get socketPath(): string {
     return `${this.context.runtimeDir}/${this.config.id}${this.rehearsal ? ".next" : ""}.sock`;
-  }
-
-  /** Pipes for the output of one instance. */
-  makePipes(): OutputPipes {
-    const { context, config } = this;
-    return new OutputPipes(
-      context.epoll,
-      (stream, chunk) => context.output(config.id, stream, chunk),
-      () => context.outputRoom(config.id),
-    );
   }
 
   /**

@@ -4,6 +4,7 @@ import { epollHup, epollIn } from "../../ffi/epoll.ts";
 import type { Epoll } from "../../ffi/epoll.ts";
 import { makePipe } from "../../ffi/fd.ts";
 import type { Fd } from "../../ffi/fd.ts";
+import type { SandboxContext } from "./context.ts";
 
 export type OutputStream = "stdout" | "stderr";
 
@@ -27,21 +28,16 @@ export class OutputPipes implements Disposable {
   readonly #onChunk: (stream: OutputStream, chunk: Uint8Array) => void;
   readonly #room: () => Promise<void> | null;
 
-  /** @param room `null` while more may be read, else a promise of the time when it may */
-  constructor(
-    epoll: Epoll,
-    onChunk: (stream: OutputStream, chunk: Uint8Array) => void,
-    room: () => Promise<void> | null,
-  ) {
-    this.#epoll = epoll;
+  constructor(context: Pick<SandboxContext, "epoll" | "output" | "outputRoom">, functionId: string) {
+    this.#epoll = context.epoll;
     const out = makePipe();
     const err = makePipe();
     this.stdout = out.write;
     this.stderr = err.write;
     this.#readers = { stdout: out.read, stderr: err.read };
     this.names = { stdout: pipeName(out.write), stderr: pipeName(err.write) };
-    this.#onChunk = onChunk;
-    this.#room = room;
+    this.#onChunk = (stream, chunk) => context.output(functionId, stream, chunk);
+    this.#room = () => context.outputRoom(functionId);
   }
 
   /** Reads what comes from now on. */

@@ -92,11 +92,7 @@ export class PreparedRestore implements Disposable {
     const images = cleanup.use(openDirectory(options.image.directory));
     const work = cleanup.use(openDirectory(options.workDirectory));
     const join: Fd[] = options.cgroup.procsFiles.map((path) => cleanup.use(openForWriting(path)));
-    const pipes = new OutputPipes(
-      context.epoll,
-      (stream, chunk) => context.output(options.functionId, stream, chunk),
-      () => context.outputRoom(options.functionId),
-    );
+    const pipes = new OutputPipes(context, options.functionId);
     try {
       const sandbox = await Sandbox.create(context.epoll, await context.launcher(), options.name, {
         network: options.network,

@@ -37,10 +37,6 @@ export class SandboxDriver implements InstanceDriver {
     this.#home = new FunctionHome(context, options);
   }
 
-  get config(): FunctionConfig {
-    return this.#home.config;
-  }
-
   start(): Promise<SandboxInstance> {
     this.#ahead.unlearn();
     return startInstance(this.#home);
@@ -93,7 +89,7 @@ export class SandboxDriver implements InstanceDriver {
   async wake(image: Image, options: WakeOptions): Promise<WakeResult> {
     const home = this.#home;
     let oomKills = 0;
-    const { prepared, restored } = await this.#restore(image, options, (each) => {
+    const { prepared, restored, touched } = await this.#restore(image, options, (each) => {
       const restoring = home.restore(each);
       // Read while CRIU works: a client waits for everything before that, and no instruction has run yet.
       oomKills = home.cgroup.oomKills();
@@ -122,6 +118,7 @@ export class SandboxDriver implements InstanceDriver {
     return {
       instance,
       ahead: this.#ahead.of(prepared),
+      touched,
       restoreMs: restored.answeredAtMs - restored.sentAtMs,
       sentAtMs: restored.sentAtMs,
       answeredAtMs: restored.answeredAtMs,
@@ -139,7 +136,7 @@ export class SandboxDriver implements InstanceDriver {
     image: Image,
     options: WakeOptions,
     run: (prepared: PreparedRestore) => Promise<TimedRestore>,
-  ): Promise<BoundedRestore> {
+  ): Promise<BoundedRestore & Pick<WakeResult, "touched">> {
     const home = this.#home;
     const { id } = home.config;
     const attempt = (prepared: PreparedRestore): ReturnType<typeof boundedRestore> =>
@@ -147,8 +144,9 @@ export class SandboxDriver implements InstanceDriver {
     let done = await attempt(this.#prepared.take(image) ?? (await home.makePrepared(image, false)));
     if (done === "lost") done = await attempt(await home.makePrepared(image, false));
     // A program that was touched may have been replaced by the same again: CRIU compares the build ids then.
-    if (done === "touched") done = await attempt(await home.makePrepared(image, false, true));
-    if (typeof done !== "string") return done;
+    const touched = done === "touched";
+    if (touched) done = await attempt(await home.makePrepared(image, false, true));
+    if (typeof done !== "string") return { ...done, touched };
     throw new AetherError("AE_INTERNAL", `${id}: one made anew was ${done}, too`);
   }
 

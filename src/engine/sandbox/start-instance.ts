@@ -7,7 +7,7 @@ import { functionCapabilities, functionEnvironment } from "./environment.ts";
 import type { FunctionHome } from "./function-home.ts";
 import { Handshake } from "./handshake.ts";
 import { sandboxLayout } from "./layout.ts";
-import type { OutputPipes } from "./output.ts";
+import { OutputPipes } from "./output.ts";
 import { Sandbox } from "./sandbox.ts";
 import { SandboxInstance } from "./sandbox-instance.ts";
 import { waitUntilReady } from "./wait-until-ready.ts";
@@ -26,7 +26,7 @@ export async function startInstance(home: FunctionHome): Promise<SandboxInstance
     config.ready.kind === "handshake"
       ? new Handshake(context.epoll, home.socketPath, config.user?.uid ?? 0)
       : null;
-  const pipes = home.makePipes();
+  const pipes = new OutputPipes(context, config.id);
   pipes.watch();
   let sandbox: Sandbox | null = null;
   let ring: InstanceRing | null = null;
